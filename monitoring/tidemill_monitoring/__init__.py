@@ -1,0 +1,1 @@
+"""Monitoring: quality, skew, drift and performance verdicts, and the decision to retrain."""

@@ -1,0 +1,1 @@
+"""Training: from features to a gated, registered ONNX model."""

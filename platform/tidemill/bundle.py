@@ -1,0 +1,82 @@
+"""The model bundle: one ONNX file that carries its own description.
+
+Input `features`: float32 [batch, len(features)], raw values, NaN where a value does not exist.
+Output `score`: float32 [batch], a probability. No pickle, no side files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tidemill.errors import BundleError
+
+METADATA_KEY = "tidemill.bundle"
+MODEL_FILE = "model.onnx"
+REFERENCE_FILE = "reference.parquet"
+INPUT_NAME = "features"
+OUTPUT_NAME = "score"
+GRADES = ("A", "B", "C", "D")
+
+
+class PopulationRule(BaseModel):
+    """Who the objective speaks about: users whose `feature` is at most `max_days`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feature: str
+    max_days: float
+
+
+class BundleMetadata(BaseModel):
+    """What a served model must know about itself. Stored as JSON in the ONNX metadata."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    objective: str
+    objective_hash: str
+    feature_view: str
+    features: tuple[str, ...]
+    horizon_days: float
+    population: PopulationRule
+    base_rate: float
+    """Share of positives in the newest training window: the answer for an unknown user."""
+    grade_shares: tuple[float, float, float] = (0.1, 0.2, 0.3)
+    """Share of the scored population graded A, B, C; the rest is D."""
+    grade_thresholds: tuple[float, float, float]
+    """Lowest score of A, B, C in the population scored at training time."""
+    grade_lift: dict[str, float]
+    """Conversion rate of each grade over the base rate, on the test window."""
+    metrics: dict[str, float]
+    training_cutoffs: tuple[str, ...]
+    """ISO 8601 instants, UTC."""
+    test_cutoffs: tuple[str, ...]
+    data_fingerprint: str
+    seed: int
+    packages: dict[str, str]
+
+    def to_properties(self) -> dict[str, str]:
+        return {METADATA_KEY: self.model_dump_json()}
+
+
+def read_metadata(properties: Mapping[str, str], source: str) -> BundleMetadata:
+    """Parse the custom metadata map of an ONNX model.
+
+    Raises BundleError when the file was not written by Tidemill or by an unknown version of it.
+    """
+    raw = properties.get(METADATA_KEY)
+    if raw is None:
+        raise BundleError(
+            f"{source} has no '{METADATA_KEY}' metadata, so it is not a Tidemill bundle",
+            hint="train it with `tidemill train OBJECTIVE`",
+        )
+    try:
+        return BundleMetadata.model_validate_json(raw)
+    except ValidationError as error:
+        raise BundleError(
+            f"{source}: metadata does not fit this version of Tidemill: {error}",
+            hint="retrain the objective with `tidemill train OBJECTIVE`",
+        ) from error

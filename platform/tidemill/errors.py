@@ -1,0 +1,45 @@
+"""Every error Tidemill raises on purpose.
+
+TidemillError
+├── ObjectiveError      the objective file is not valid
+├── EventLogError       events cannot be read or written
+├── NotReadyError       the data cannot carry the objective; refused before training
+├── BundleError         a model bundle is missing or does not fit
+├── OnlineStoreError    online features are missing or do not fit the bundle
+└── PipelineError       a pipeline step failed; the cause is in the message
+"""
+
+from __future__ import annotations
+
+
+class TidemillError(Exception):
+    """What happened, with the offending value in the message and the fix in `hint`."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ObjectiveError(TidemillError):
+    """The objective file is not valid."""
+
+
+class EventLogError(TidemillError):
+    """Events cannot be read or written."""
+
+
+class NotReadyError(TidemillError):
+    """The data cannot carry the objective; nothing was trained."""
+
+
+class BundleError(TidemillError):
+    """A model bundle is missing or does not fit."""
+
+
+class OnlineStoreError(TidemillError):
+    """Online features are missing or do not fit the bundle."""
+
+
+class PipelineError(TidemillError):
+    """A pipeline step failed."""

@@ -1,0 +1,84 @@
+"""Where state lives: one folder, `TIDEMILL_HOME`, default `./.tidemill`."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """The layout of the state folder. Nothing else in the code spells these paths."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> Home:
+        return cls(Path(os.environ.get("TIDEMILL_HOME", ".tidemill")).absolute())
+
+    @property
+    def events(self) -> Path:
+        """Delta tables: events, items, dead_letters."""
+        return self.root / "events"
+
+    @property
+    def objectives(self) -> Path:
+        """The objective files this home knows, one `<name>.yaml` each."""
+        return self.root / "objectives"
+
+    @property
+    def features(self) -> Path:
+        """The signal catalog and the feature rows, one Parquet file per cutoff."""
+        return self.root / "features"
+
+    @property
+    def online_store(self) -> Path:
+        """SQLite file with one packed feature row per user."""
+        return self.root / "online.db"
+
+    @property
+    def feast_registry(self) -> Path:
+        return self.root / "feast" / "registry.db"
+
+    @property
+    def mlflow_database(self) -> Path:
+        return self.root / "mlflow.db"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        return self.root / "mlflow"
+
+    @property
+    def runs(self) -> Path:
+        """Outputs of the local pipeline runner."""
+        return self.root / "runs"
+
+    @property
+    def reports(self) -> Path:
+        """HTML pages and the JSON facts they are made of."""
+        return self.root / "reports"
+
+    def served(self, objective: str) -> Path:
+        """`<version>/model.onnx` folders and the `current` link to the champion's."""
+        return self.root / "serving" / objective
+
+    def predictions(self, objective: str) -> Path:
+        """Segments of the prediction log."""
+        return self.root / "predictions" / objective
+
+    def monitoring(self, objective: str) -> Path:
+        """Verdicts and Evidently snapshots, one folder per run."""
+        return self.root / "monitoring" / objective
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the home-wide lock `name`; a second process waits. Released even by kill -9."""
+        path = self.root / "locks" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield

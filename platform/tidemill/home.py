@@ -66,6 +66,10 @@ class Home:
         """`<version>/model.onnx` folders and the `current` link to the champion's."""
         return self.root / "serving" / objective
 
+    def served_objectives(self) -> list[str]:
+        """Objectives that have a champion to serve, by name."""
+        return sorted(link.parent.name for link in self.root.glob("serving/*/current"))
+
     def predictions(self, objective: str) -> Path:
         """Segments of the prediction log."""
         return self.root / "predictions" / objective

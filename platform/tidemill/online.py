@@ -161,6 +161,11 @@ class OnlineReader:
             ).fetchall()
         return self._unpack(rows)
 
+    def entities(self) -> list[str]:
+        """Every entity of the view, sorted."""
+        query = "SELECT entity FROM rows WHERE view = ? ORDER BY entity"
+        return [row[0] for row in self._connection.execute(query, (self._view,))]
+
     def close(self) -> None:
         self._connection.close()
 

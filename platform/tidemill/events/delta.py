@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +15,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from tidemill.errors import EventLogError
 
-_SQL_TYPES = {
-    pa.string(): "VARCHAR",
-    pa.int64(): "BIGINT",
-    pa.float64(): "DOUBLE",
-    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
-}
+# The Delta library takes a path for a URL: it panics on some characters and decodes others.
+_UNSAFE = re.compile(r"[\[\]^|\\]|%[0-9A-Fa-f]{2}")
 
 
 class Table:
@@ -34,24 +31,22 @@ class Table:
         table = self._open()
         return -1 if table is None else table.version()
 
-    def select(self) -> str:
-        """SQL that reads the current snapshot; no rows, but the right columns, when empty."""
+    def create_view(self, con: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Show the current snapshot as view `name`; without rows when there is nothing yet."""
         table = self._open()
         # The URIs are percent-encoded; the tables are not partitioned, so names are enough.
-        files = [] if table is None else [self.path / u.split("/")[-1] for u in table.file_uris()]
-        if files:
-            return f"SELECT * FROM read_parquet([{', '.join(map(quote_path, files))}])"
-        columns = (f"NULL::{_SQL_TYPES[field.type]} AS {field.name}" for field in self.schema)
-        return f"SELECT {', '.join(columns)} WHERE false"
+        names = [] if table is None else [uri.split("/")[-1] for uri in table.file_uris()]
+        if names:
+            con.read_parquet([literal_glob(self.path / n) for n in names]).create_view(name)
+        else:
+            con.register(name, self.schema.empty_table())
 
     def write(
         self, batches: Iterable[pa.RecordBatch], mode: Literal["append", "overwrite"]
     ) -> None:
         """One commit of all `batches`: after a crash either all of it is there or nothing."""
         typed = (pa.RecordBatch.from_arrays(b.columns, schema=self.schema) for b in batches)
-        write_deltalake(
-            self.path, pa.RecordBatchReader.from_batches(self.schema, typed), mode=mode
-        )
+        write_deltalake(self.path, pa.RecordBatchReader.from_batches(self.schema, typed), mode=mode)
 
     def _open(self) -> DeltaTable | None:
         if not (self.path / "_delta_log").is_dir():
@@ -62,10 +57,19 @@ class Table:
             return None
 
 
-def quote_path(path: str | Path) -> str:
-    """A SQL literal that DuckDB reads as exactly this file: no globbing, no quotes."""
-    escaped = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
-    return "'" + escaped.replace("'", "''") + "'"
+def literal_glob(path: Path) -> str:
+    """A pattern that DuckDB matches with exactly this file."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+
+
+def require_safe_path(root: Path) -> None:
+    """Raise EventLogError when Delta cannot keep tables below `root`."""
+    found = _UNSAFE.search(str(root))
+    if found:
+        raise EventLogError(
+            f"the event log cannot live at {root}: its path holds '{found.group()}'",
+            hint="set TIDEMILL_HOME to a folder whose path is free of [ ] ^ | \\ and %xx",
+        )
 
 
 @contextmanager

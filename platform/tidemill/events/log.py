@@ -7,7 +7,7 @@ Delta version. A crash at any point leaves the log as it was before or after, ne
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tidemill.events.delta import Table, explained, quote_path
+from tidemill.events.delta import Table, explained, literal_glob, require_safe_path
 from tidemill.events.schema import DEAD_LETTERS, EVENTS, ITEMS
 from tidemill.events.staging import exclusive, scratch_folder
 
@@ -36,10 +36,11 @@ class EventLog:
     """Reads and writes the log at `root`; nothing is created before the first write."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self._events = Table(root / "events", EVENTS)
-        self._items = Table(root / "items", ITEMS)
-        self._dead_letters = Table(root / "dead_letters", DEAD_LETTERS)
+        self.root = root.absolute()
+        require_safe_path(self.root)
+        self._events = Table(self.root / "events", EVENTS)
+        self._items = Table(self.root / "items", ITEMS)
+        self._dead_letters = Table(self.root / "dead_letters", DEAD_LETTERS)
 
     def append(self, events: pa.Table | Iterable[pa.RecordBatch]) -> Appended:
         """Add the events whose id is new, all in one commit; the first of equal ids wins.
@@ -48,9 +49,10 @@ class EventLog:
         Raises EventLogError when the storage refuses; then nothing was added.
         """
         with self._staged(events, EVENTS) as (con, total), self._lock():
+            self._events.create_view(con, "log")
             fresh = con.execute(
-                "CREATE TEMP TABLE fresh AS SELECT min(file_row_number) AS position FROM staged "
-                f"ANTI JOIN ({self._events.select()}) AS log USING (event_id) GROUP BY event_id"
+                "CREATE TEMP TABLE fresh AS SELECT min(file_row_number) AS position "
+                "FROM staged ANTI JOIN log USING (event_id) GROUP BY event_id"
             ).fetchone()
             accepted = 0 if fresh is None else int(fresh[0])
             if accepted:
@@ -65,28 +67,29 @@ class EventLog:
     def put_items(self, items: pa.Table) -> int:
         """Insert or replace by `item_id`; the last of equal ids wins. Returns how many changed."""
         with self._staged(items, ITEMS) as (con, _), self._lock():
-            con.execute(f"CREATE TEMP TABLE known AS {self._items.select()}")
+            self._items.create_view(con, "log")
             con.execute(
                 "CREATE TEMP TABLE latest AS SELECT item_id, "
                 "arg_max(attributes, file_row_number) AS attributes FROM staged GROUP BY item_id"
             )
-            changed = con.sql("SELECT * FROM latest EXCEPT SELECT * FROM known").fetchall()
+            changed = len(con.sql("SELECT * FROM latest EXCEPT SELECT * FROM log"))
             if changed:
                 merged = con.sql(
-                    "SELECT * FROM latest UNION ALL SELECT * FROM known "
+                    "SELECT * FROM latest UNION ALL SELECT * FROM log "
                     "ANTI JOIN latest USING (item_id) ORDER BY item_id"
                 )
                 self._items.write(merged.to_arrow_reader(_BATCH_ROWS), "overwrite")
-        return len(changed)
+        return changed
 
     def bury(self, dead: pa.Table) -> None:
         """Keep refused rows. The same row of the same source is kept once."""
         with self._staged(dead, DEAD_LETTERS) as (con, _), self._lock():
+            self._dead_letters.create_view(con, "log")
             fresh = con.sql(
-                "SELECT * EXCLUDE (file_row_number) FROM staged ANTI JOIN "
-                f"({self._dead_letters.select()}) AS log ON staged.source = log.source "
-                "AND staged.line IS NOT DISTINCT FROM log.line AND staged.reason = log.reason "
-                "AND staged.raw IS NOT DISTINCT FROM log.raw ORDER BY file_row_number"
+                "SELECT * EXCLUDE (file_row_number) FROM staged ANTI JOIN log "
+                "ON staged.source = log.source AND staged.line IS NOT DISTINCT FROM log.line "
+                "AND staged.reason = log.reason AND staged.raw IS NOT DISTINCT FROM log.raw "
+                "ORDER BY file_row_number"
             ).to_arrow_table()
             if fresh.num_rows:
                 self._dead_letters.write(fresh.to_batches(), "append")
@@ -102,7 +105,7 @@ class EventLog:
             con.execute(f"SET threads = {threads}")
         with explained(self.root):
             for table in (self._events, self._items, self._dead_letters):
-                con.execute(f"CREATE VIEW {table.path.name} AS {table.select()}")
+                table.create_view(con, table.path.name)
         return con
 
     def version(self) -> int:
@@ -110,7 +113,7 @@ class EventLog:
         with explained(self.root):
             return self._events.version()
 
-    def _lock(self) -> contextmanager[None]:
+    def _lock(self) -> AbstractContextManager[None]:
         return exclusive(self.root / ".lock")
 
     @contextmanager
@@ -125,17 +128,12 @@ class EventLog:
                 config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(folder / "spill")}
             )
             con.execute("SET TimeZone = 'UTC'")
-            con.execute(
-                "CREATE VIEW staged AS "
-                f"SELECT * FROM read_parquet({quote_path(path)}, file_row_number = true)"
-            )
+            con.read_parquet(literal_glob(path), file_row_number=True).create_view("staged")
             with con:
                 yield con, total
 
 
-def _write_parquet(
-    rows: pa.Table | Iterable[pa.RecordBatch], schema: pa.Schema, path: Path
-) -> int:
+def _write_parquet(rows: pa.Table | Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> int:
     batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
     total = 0
     with pq.ParquetWriter(path, schema, compression="lz4") as writer:

@@ -1,0 +1,85 @@
+"""`tidemill features`: look at the catalog and fill the online store."""
+
+from __future__ import annotations
+
+import typer
+
+from tidemill.cli import console
+from tidemill.cli.options import At, Json, instant_or_log_end
+from tidemill.home import Home
+
+app = typer.Typer(
+    name="features", help="What is known about each user, now and at any past cutoff.",
+    no_args_is_help=True,
+)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the features commands to the CLI."""
+    root.add_typer(app)
+
+
+@app.command("list")
+def list_features(as_json: Json = False) -> None:
+    """List the features of this home, and what each of them counts."""
+    from tidemill_features.catalog import load_catalog  # noqa: PLC0415  # keeps --help fast
+
+    features = load_catalog(Home.from_environment()).features
+    if as_json:
+        console.print_json([{"name": f.name, "description": f.description} for f in features])
+        return
+    for feature in features:
+        console.out.print(f"{feature.name}  [dim]{feature.description}[/]")
+
+
+@app.command()
+def discover(at: At = None) -> None:
+    """Look for signals in the event log and add the new ones to the catalog.
+
+    `tidemill train` does this by itself. A signal that is listed stays listed.
+    """
+    from tidemill.events import EventLog  # noqa: PLC0415  # keeps --help fast
+    from tidemill_features.catalog import load_catalog, save_catalog  # noqa: PLC0415
+    from tidemill_features.discovery import discover_signals  # noqa: PLC0415
+
+    home = Home.from_environment()
+    con = EventLog(home.events).connect()
+    with home.lock("catalog"):
+        before = load_catalog(home)
+        after = before.grown_by(discover_signals(con, instant_or_log_end(con, at)))
+        save_catalog(home, after)
+    console.out.print(
+        f"{len(after.signals)} signals ({len(after.signals) - len(before.signals)} new), "
+        f"{len(after.names)} features"
+    )
+
+
+@app.command()
+def materialize(
+    at: At = None,
+    as_json: Json = False,
+) -> None:
+    """Compute every user's features as of now and put them into the online store.
+
+    Rows of a cutoff are computed once; running it again only copies them.
+    """
+    from tidemill.events import EventLog  # noqa: PLC0415  # keeps --help fast
+    from tidemill_features.catalog import load_catalog  # noqa: PLC0415
+    from tidemill_features.feast_store import FeatureStorePort  # noqa: PLC0415
+    from tidemill_features.rows import ensure_rows, read_rows  # noqa: PLC0415
+
+    home = Home.from_environment()
+    con = EventLog(home.events).connect()
+    cutoff = instant_or_log_end(con, at)
+    con.close()
+    catalog = load_catalog(home)
+    for _ in ensure_rows(home, catalog, [cutoff]):
+        pass
+    FeatureStorePort(home, catalog).materialize(cutoff)
+    users = read_rows(home, catalog, cutoff).num_rows
+    if as_json:
+        console.print_json({"cutoff": cutoff.isoformat(), "users": users})
+        return
+    console.out.print(
+        f"{users:,} users have {len(catalog.names)} features as of {cutoff:%Y-%m-%d %H:%M} UTC"
+    )

@@ -1,0 +1,106 @@
+"""The served models as files: their metadata, and the test rows kept as drift's reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tidemill.bundle import (
+    INPUT_NAME,
+    MODEL_FILE,
+    OUTPUT_NAME,
+    REFERENCE_FILE,
+    BundleMetadata,
+    read_metadata,
+)
+from tidemill.errors import BundleError
+from tidemill_monitoring.drift import Population
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The test-window rows of a model; a user may have one row per cutoff."""
+
+    users: NDArray[np.str_]
+    cutoffs: NDArray[np.int64]
+    """Microseconds since 1970 UTC."""
+    vectors: NDArray[np.float32]
+    scores: NDArray[np.float64]
+    labels: NDArray[np.bool_]
+
+    def newest_per_user(self) -> NDArray[np.intp]:
+        """Row of each user's latest cutoff."""
+        order = np.argsort(self.cutoffs, kind="stable")[::-1]
+        _, first = np.unique(self.users[order], return_index=True)
+        return order[first]
+
+    def windows(self) -> list[Population]:
+        """Vectors and, in the last column, scores of each cutoff, oldest first."""
+        values = np.column_stack([self.vectors, self.scores]).astype(np.float32)
+        rows = [self.cutoffs == cutoff for cutoff in np.unique(self.cutoffs)]
+        return [Population(self.users[row], values[row]) for row in rows]
+
+
+class ServedModels:
+    """The versions below an objective's served folder, opened at most once each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, BundleMetadata | None] = {}
+
+    def current_version(self) -> str:
+        """Name of the version that is served. Raises BundleError when there is none."""
+        current = self._folder / "current"
+        if not (current / MODEL_FILE).exists():
+            raise BundleError(
+                f"no model is served for '{self._folder.name}': {current} has no {MODEL_FILE}",
+                hint=f"train and promote one with `tidemill train {self._folder.name}`",
+            )
+        return current.resolve().name
+
+    def metadata(self, version: str) -> BundleMetadata | None:
+        """None when the version's bundle is no longer there."""
+        if version not in self._known:
+            path = self._folder / version / MODEL_FILE
+            self._known[version] = _read(path) if path.exists() else None
+        return self._known[version]
+
+    def score(self, version: str, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What the version says about raw feature vectors [rows, features]."""
+        session = _open(self._folder / version / MODEL_FILE)
+        (scores,) = session.run([OUTPUT_NAME], {INPUT_NAME: vectors})
+        return np.asarray(scores, dtype=np.float64).reshape(-1)
+
+    def reference(self, version: str, features: tuple[str, ...]) -> Reference:
+        """Raises BundleError when the version was published without its test rows."""
+        path = self._folder / version / REFERENCE_FILE
+        if not path.exists():
+            raise BundleError(
+                f"{path} is missing, so there is nothing to compare with",
+                hint="publish the model again with `tidemill train`",
+            )
+        table = pq.read_table(path)
+        columns = [table.column(name).to_numpy() for name in features]
+        return Reference(
+            np.asarray(table.column("user_id").to_pylist(), dtype=np.str_),
+            table.column("cutoff").cast("timestamp[us, tz=UTC]").cast("int64").to_numpy(),
+            np.column_stack(columns).astype(np.float32),
+            table.column("score").to_numpy().astype(np.float64),
+            table.column("label").to_numpy(zero_copy_only=False).astype(np.bool_),
+        )
+
+
+def _open(path: Path):  # type: ignore[no-untyped-def]  # onnxruntime ships no types
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _read(path: Path) -> BundleMetadata:
+    return read_metadata(_open(path).get_modelmeta().custom_metadata_map, str(path))

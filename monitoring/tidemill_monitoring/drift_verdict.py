@@ -1,0 +1,151 @@
+"""The drift verdict: which columns moved, which event is behind them, and does the model care."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidemill.evaluation import roc_auc
+from tidemill_monitoring.drift import ColumnDrift, Population, measure_drift
+from tidemill_monitoring.verdicts import (
+    MINIMUM_USERS,
+    Concern,
+    Status,
+    Verdict,
+    join_names,
+)
+from tidemill_monitoring.volumes import VolumeChange
+
+IMPORTANT = 0.05
+"""Distance of a feature's own AUC from 0.5 at which a model can be expected to use it."""
+_SHOWN_FEATURES = 30
+
+
+def separating_power(
+    values: NDArray[np.float32], labels: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """How well each column [users, columns] alone ranks the outcome: |AUC - 0.5|, 0 to 0.5."""
+    lowest = np.finfo(np.float32).min
+    present = np.where(np.isnan(values), lowest, values)
+    powers = [abs(roc_auc(labels, column) - 0.5) for column in present.T]
+    return np.nan_to_num(np.asarray(powers, dtype=np.float64))
+
+
+def ordinary_effects(
+    windows: Sequence[Population], names: Sequence[str]
+) -> NDArray[np.float64] | None:
+    """Largest effect of each column between consecutive windows; None for fewer than two.
+
+    The windows are the champion's own test windows, in which it was found good: seasons and
+    weekdays that move a column there must not raise an alarm later.
+    """
+    large = [window for window in windows if len(window.users) >= MINIMUM_USERS]
+    if len(large) < 2:
+        return None
+    effects = []
+    for earlier, later in zip(large[:-1], large[1:], strict=True):
+        by_name = {c.name: c.effect for c in measure_drift(earlier, later, names)}
+        effects.append([by_name[name] for name in names])
+    return np.max(effects, axis=0)
+
+
+def judge_drift(
+    columns: Sequence[ColumnDrift],
+    score: ColumnDrift,
+    users: tuple[int, int],
+    *,
+    power: Mapping[str, float],
+    events: Mapping[str, str | None],
+    changes: Sequence[VolumeChange],
+) -> Verdict:
+    """`columns` largest effect first; `users` are those of reference and current.
+
+    Features that the model can hardly use, and that leave the scores where they were, are
+    worth a look but no alarm.
+    """
+    drifted = [column for column in columns if column.is_watch]
+    matters = [c for c in drifted if c.is_act and (power[c.name] >= IMPORTANT or score.is_watch)]
+    status = Status.OK
+    if drifted or score.is_watch:
+        status = Status.ACT if matters or score.is_act else Status.WATCH
+    groups = _by_event(drifted, events, changes)
+    evidence = {
+        "reference_users": users[0],
+        "current_users": users[1],
+        "features": len(columns),
+        "drifted": len(drifted),
+        "score": asdict(score),
+        "events": groups,
+        "top_features": [
+            {**asdict(c), "event": events.get(c.name), "separating_power": power[c.name]}
+            for c in columns[:_SHOWN_FEATURES]
+        ],
+    }
+    return Verdict(Concern.DRIFT, status, _describe(drifted, len(columns), score, groups), evidence)
+
+
+def too_few_users(reference: int, current: int) -> Verdict:
+    """Nothing is decided on less than `MINIMUM_USERS` a side."""
+    side, users = ("served", current) if current < MINIMUM_USERS else ("reference", reference)
+    return Verdict(
+        Concern.DRIFT,
+        Status.UNDECIDED,
+        f"Only {users} {side} users in the window; drift needs {MINIMUM_USERS}. "
+        "Look again when more were served, or choose a longer `--window`.",
+        {"reference_users": reference, "current_users": current, "needed": MINIMUM_USERS},
+    )
+
+
+def _by_event(
+    drifted: Sequence[ColumnDrift],
+    events: Mapping[str, str | None],
+    changes: Sequence[VolumeChange],
+) -> list[dict[str, object]]:
+    """Drifted columns per event, largest effect first, with what happened to the event."""
+    found = {change.name: change for change in changes}
+    members: dict[str | None, list[ColumnDrift]] = {}
+    for column in drifted:
+        members.setdefault(events.get(column.name), []).append(column)
+    groups: list[dict[str, object]] = []
+    for event, columns in members.items():
+        change = None if event is None else found.get(event)
+        successor = None if change is None else change.renamed_to
+        groups.append(
+            {
+                "event": event,
+                "features": [column.name for column in columns],
+                "largest_effect": columns[0].effect,
+                "change": None if change is None else change.kind,
+                "renamed_to": None if successor is None else successor.name,
+            }
+        )
+    return groups
+
+
+def _describe(
+    drifted: Sequence[ColumnDrift],
+    features: int,
+    score: ColumnDrift,
+    groups: Sequence[Mapping[str, object]],
+) -> str:
+    moved = f"the scores moved (effect {score.effect:.2f})" if score.is_watch else ""
+    if not drifted:
+        if moved:
+            return f"No feature drifted, but {moved}: look at which users are asked about."
+        return f"None of {features} features and not the scores moved beyond chance and the floor."
+    names = join_names([column.name for column in drifted])
+    text = (
+        f"{len(drifted)} of {features} features drifted, most {names} "
+        f"(effect {drifted[0].effect:.2f}, alarm from {drifted[0].act_at:.2f}), from "
+        f"{join_names([str(group['event'] or 'any event') for group in groups])}"
+    )
+    text += f"; {moved}." if moved else "; the scores did not move."
+    for group in groups:
+        if group["renamed_to"] is not None:
+            text += f" `{group['event']}` was probably renamed to `{group['renamed_to']}`."
+        elif group["change"] is not None:
+            text += f" The event `{group['event']}` {group['change']}."
+    return text

@@ -1,0 +1,132 @@
+"""`tidemill train`, `models`, `promote`, `rollback` and `pipeline`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tidemill.cli import console
+from tidemill.cli.options import At, Json, instant_or_log_end
+from tidemill.errors import TidemillError
+from tidemill.home import Home
+from tidemill.objective import remember_objective, resolve_objective
+
+
+def register(app: typer.Typer) -> None:
+    """Add the training commands to the CLI."""
+    app.command()(train)
+    app.command()(models)
+    app.command()(promote)
+    app.command()(rollback)
+    app.command("compile")(compile_pipeline)
+
+
+def train(
+    objective: Annotated[str, typer.Argument(help="An objective file, or a name used before.")],
+    at: At = None,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "by hand",
+    as_json: Json = False,
+) -> None:
+    """Train, judge and, if it earns it, promote a model.
+
+    Runs the whole pipeline on this machine: checks that the data can carry the objective, builds
+    point-in-time features, trains in torch, exports ONNX, compares with the simple rule and the
+    live model on a later window, registers the bundle in MLflow, and promotes it if it is better.
+    A refused challenger is a normal outcome and exits with 0.
+    """
+    from tidemill.events import EventLog  # noqa: PLC0415  # keeps --help fast
+    from tidemill_pipelines.local_run import run_locally  # noqa: PLC0415
+
+    home = Home.from_environment()
+    declared = resolve_objective(home, objective)
+    text = remember_objective(home, declared, objective)
+    started = time.monotonic()
+    con = EventLog(home.events).connect()
+    instant = instant_or_log_end(con, at)
+    con.close()
+    console.log(f"training [bold]{declared.name}[/] as of {instant:%Y-%m-%d %H:%M} UTC")
+    folder = run_locally(home, declared.name, text, instant, reason, console.log)
+    newest = _versions(home, declared.name)[0]
+    live = "champion" in newest["aliases"]
+    if as_json:
+        console.print_json({**newest, "live": live, "run": str(folder)})
+        return
+    outcome = "[green]is live[/]" if live else "[yellow]was refused[/]"
+    console.out.print(
+        f"{declared.name} version {newest['version']} {outcome}: "
+        f"{newest['tags'].get('tidemill.gate', '')} ({time.monotonic() - started:.0f} s)"
+    )
+
+
+def models(
+    objective: Annotated[str, typer.Argument(help="Name of the objective.")],
+    as_json: Json = False,
+) -> None:
+    """List the registered versions of an objective, newest first, and why each is (not) live."""
+    versions = _versions(Home.from_environment(), objective)
+    if as_json:
+        console.print_json(versions)
+        return
+    from rich.table import Table  # noqa: PLC0415  # keeps --help fast
+
+    table = Table("version", "alias", "registered", "why trained", "gate")
+    for found in versions:
+        table.add_row(
+            found["version"],
+            ", ".join(found["aliases"]),
+            f"{datetime.fromtimestamp(found['created_ms'] / 1000, tz=UTC):%Y-%m-%d %H:%M}",
+            found["tags"].get("tidemill.reason", ""),
+            found["tags"].get("tidemill.gate", ""),
+        )
+    console.out.print(table)
+
+
+def promote(
+    objective: Annotated[str, typer.Argument(help="Name of the objective.")],
+    version: Annotated[str, typer.Argument(help="Version to make live.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+) -> None:
+    """Make a registered version live by hand, against or without the gate."""
+    from tidemill.registry import Registry  # noqa: PLC0415  # imports mlflow
+
+    Registry(Home.from_environment()).promote(objective, version, f"by hand: {reason}")
+    console.log(f"{objective} version {version} is live")
+
+
+def rollback(
+    objective: Annotated[str, typer.Argument(help="Name of the objective.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+) -> None:
+    """Make the previous champion live again."""
+    from tidemill.registry import Registry  # noqa: PLC0415  # imports mlflow
+
+    version = Registry(Home.from_environment()).rollback(objective, f"rollback: {reason}")
+    console.log(f"{objective} is back to version {version}")
+
+
+def compile_pipeline(
+    out: Annotated[Path, typer.Argument(help="Where to write the pipeline's YAML.")],
+) -> None:
+    """Compile the training pipeline to Kubeflow's IR, for `kfp pipeline create` or the UI."""
+    from kfp.compiler import Compiler  # noqa: PLC0415  # 1 CPU second to import
+
+    from tidemill_pipelines.pipeline import training  # noqa: PLC0415
+
+    Compiler().compile(training, package_path=str(out))
+    console.log(f"wrote {out}")
+
+
+def _versions(home: Home, objective: str) -> list[dict[str, Any]]:
+    from tidemill.registry import Registry  # noqa: PLC0415  # imports mlflow
+
+    versions = Registry(home).versions(objective)
+    if not versions:
+        raise TidemillError(
+            f"no version of '{objective}' is registered in {home.root}",
+            hint=f"train one with `tidemill train {objective}`",
+        )
+    return versions

@@ -1,0 +1,1 @@
+"""Torch models that end up as one ONNX graph each."""

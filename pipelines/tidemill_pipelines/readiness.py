@@ -1,0 +1,142 @@
+"""Refuse before training: is there enough, and is it there at all?"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+import numpy as np
+
+from tidemill.errors import NotReadyError
+from tidemill.objective import Objective
+from tidemill_features.labels import label_users, target_users_by_day
+from tidemill_features.sql import condition, reads_items
+from tidemill_pipelines.windows import Windows, plan_windows
+
+_MIN_TEST_CLASS = 10
+"""Fewer positives (or negatives) in the test window, and no comparison means anything."""
+
+
+@dataclass(frozen=True)
+class WindowCount:
+    """One cutoff, counted."""
+
+    cutoff: str
+    users: int
+    positives: int
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What the data can carry."""
+
+    windows: Windows
+    counts: list[WindowCount]
+    """Training cutoffs, then the test cutoff."""
+
+
+def check_readiness(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> Readiness:
+    """Count users and positives at every cutoff. Raises NotReadyError with the number that fails.
+
+    `con` has the views `events` and `items`.
+    """
+    first = _first_event(con, at)
+    _check_target_occurs(con, objective, at)
+    training = objective.spec.training
+    within = objective.target.within
+    every = within if training.every is None else training.every
+    windows = plan_windows(first, at, within, every, training.cutoffs)
+    counts = [_count(con, objective, cutoff) for cutoff in windows.all]
+    _check_counts(objective, counts)
+    return Readiness(windows, counts)
+
+
+def _first_event(con: duckdb.DuckDBPyConnection, at: datetime) -> datetime:
+    first, users = con.execute(
+        "SELECT MIN(timestamp), COUNT(user_id) FROM events WHERE timestamp < $at", {"at": at}
+    ).fetchall()[0]
+    if first is None:
+        raise NotReadyError(
+            f"the event log has no event before {at:%Y-%m-%d}",
+            hint="import events with `tidemill events import PATH`",
+        )
+    if not users:
+        raise NotReadyError(
+            "no event carries a user_id, so nobody's past can be joined to their future",
+            hint="import events with a user_id",
+        )
+    return first.astimezone(UTC)
+
+
+def _check_target_occurs(
+    con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime
+) -> None:
+    target = objective.target
+    days = target_users_by_day(con, target)
+    label = f"'{target.event or 'any event'}'"
+    if target.where:
+        label += " where " + " and ".join(f"{k} = {v}" for k, v in target.where.items())
+    if not days:
+        names = [name for (name,) in con.execute("SELECT DISTINCT name FROM events").fetchall()]
+        near = difflib.get_close_matches(target.event or "", names, n=1, cutoff=0.4)
+        known = f"did you mean '{near[0]}'?" if near else f"known events: {', '.join(sorted(names))}"
+        raise NotReadyError(f"{label} never occurs in the event log (0 events)", hint=known)
+    first_day = days[0][0]
+    if first_day >= at.date():
+        raise NotReadyError(
+            f"the first {label} is on {first_day}, not before {at:%Y-%m-%d}: nothing to learn from",
+            hint="wait for outcomes, or check the clock of the source that sent them",
+        )
+
+
+def _count(
+    con: duckdb.DuckDBPyConnection, objective: Objective, cutoff: datetime
+) -> WindowCount:
+    users = _active_users(con, objective, cutoff)
+    positives = int(np.sum(label_users(con, objective.target, cutoff, users)))
+    return WindowCount(cutoff.isoformat(), len(users), positives)
+
+
+def _active_users(
+    con: duckdb.DuckDBPyConnection, objective: Objective, cutoff: datetime
+) -> list[str]:
+    """Users with the population's event in `active_within` before the cutoff, as known then."""
+    target = objective.target
+    where = target.where if target.absent else {}
+    name = target.event if target.absent else None
+    items = "LEFT JOIN items AS i USING (item_id)" if reads_items(where) else ""
+    rows = con.execute(
+        f"SELECT DISTINCT e.user_id FROM events AS e {items} WHERE e.user_id IS NOT NULL "
+        "AND ($name IS NULL OR e.name = $name) "
+        "AND e.timestamp < $cutoff AND e.received_at < $cutoff AND e.timestamp >= $since "
+        f"AND {condition(where)}",
+        {
+            "name": name,
+            "cutoff": cutoff,
+            "since": cutoff - objective.spec.population.active_within,
+        },
+    ).fetchall()
+    return [user for (user,) in rows]
+
+
+def _check_counts(objective: Objective, counts: list[WindowCount]) -> None:
+    *train, test = counts
+    minimum = objective.spec.training.minimum_positives
+    positives = sum(count.positives for count in train)
+    negatives = sum(count.users - count.positives for count in train)
+    for kind, found in (("positive", positives), ("negative", negatives)):
+        if found < minimum:
+            raise NotReadyError(
+                f"{found} {kind} outcomes in {len(train)} training windows, and `training."
+                f"minimum_positives` asks for {minimum}",
+                hint="a longer `within`, a more frequent event, or more history gives more",
+            )
+    for kind, found in (("positive", test.positives), ("negative", test.users - test.positives)):
+        if found < _MIN_TEST_CLASS:
+            raise NotReadyError(
+                f"{found} {kind} outcomes in the test window from {test.cutoff[:10]}, fewer than "
+                f"{_MIN_TEST_CLASS}: no model could be judged",
+                hint="a longer `within` or a more frequent event gives more",
+            )

@@ -1,0 +1,175 @@
+"""The steps of the training pipeline: plain functions, paths and scalars in, files out.
+
+They never import kfp; components.py wraps them. Heavy imports stay inside the step that needs
+them, because every step is a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from tidemill.evaluation import PairedDifference
+from tidemill.home import Home
+from tidemill.objective import parse_objective
+from tidemill_pipelines.gate import Verdict, decide
+
+
+def validate(home_root: str, objective: str, at: str, readiness_path: str) -> dict[str, float]:
+    """Check that the data can carry the objective and plan the windows.
+
+    Raises NotReadyError with the number that falls short.
+    """
+    from tidemill.events import EventLog  # noqa: PLC0415
+    from tidemill_pipelines.readiness import check_readiness  # noqa: PLC0415
+
+    con = EventLog(Home(Path(home_root)).events).connect()
+    instant = datetime.fromisoformat(at)
+    readiness = check_readiness(con, parse_objective(objective), instant)
+    con.close()
+    plan = {
+        "at": at,
+        "train": [cutoff.isoformat() for cutoff in readiness.windows.train],
+        "test": readiness.windows.test.isoformat(),
+        "counts": [asdict(count) for count in readiness.counts],
+    }
+    Path(readiness_path).write_text(json.dumps(plan, indent=1))
+    *train, test = readiness.counts
+    _say(
+        f"ready: {len(train)} training windows with {sum(c.positives for c in train)} positives of "
+        f"{sum(c.users for c in train)} rows; test window from {test.cutoff[:10]} with "
+        f"{test.positives} positives of {test.users} users"
+    )
+    return {
+        "training_rows": sum(c.users for c in train),
+        "training_positives": sum(c.positives for c in train),
+        "test_rows": test.users,
+        "test_positives": test.positives,
+    }
+
+
+def build_training_set(
+    home_root: str, objective: str, readiness_path: str, dataset_path: str
+) -> dict[str, float]:
+    """Features as known at each cutoff through Feast, labels from after it, one Parquet file."""
+    from tidemill_pipelines.training_set import build  # noqa: PLC0415  # imports feast
+
+    plan = json.loads(Path(readiness_path).read_text())
+    dataset = build(
+        Home(Path(home_root)),
+        parse_objective(objective),
+        train=[datetime.fromisoformat(cutoff) for cutoff in plan["train"]],
+        test=datetime.fromisoformat(plan["test"]),
+        at=datetime.fromisoformat(plan["at"]),
+        path=Path(dataset_path),
+    )
+    _say(f"training set: {dataset.rows:,} rows of {dataset.features} features")
+    return {"rows": dataset.rows, "features": dataset.features}
+
+
+def train(objective: str, dataset_path: str, model_path: str) -> dict[str, float]:
+    """Fit the torch model, export it as ONNX and check that both give the same numbers."""
+    from tidemill_pipelines.dataset import TRAIN, read_split  # noqa: PLC0415
+    from tidemill_pipelines.export import export, largest_difference  # noqa: PLC0415
+    from tidemill_pipelines.models.fit import TrainingSet, fit  # noqa: PLC0415
+
+    declared = parse_objective(objective)
+    rows = read_split(Path(dataset_path), TRAIN)
+    horizon = int(declared.target.within.total_seconds() * 1_000_000)
+    model, choice = fit(
+        TrainingSet(rows.vectors, rows.labels, rows.cutoffs, horizon), declared.spec.training.seed
+    )
+    export(model, len(rows.features), Path(model_path))
+    difference = largest_difference(model, Path(model_path), rows.vectors[:10_000])
+    _say(
+        f"model: penalty {choice.penalty}, share of the deep part {choice.deep_share:.0%}; "
+        f"ONNX differs from torch by {difference:.1e} at most"
+    )
+    return {
+        "penalty": choice.penalty,
+        "deep_share": choice.deep_share,
+        "onnx_difference": difference,
+    }
+
+
+def evaluate(
+    home_root: str, objective: str, dataset_path: str, model_path: str, evaluation_path: str
+) -> dict[str, float]:
+    """Judge the exported model on the test window, beside the simple rule and the champion."""
+    from tidemill_pipelines.judgement import judge  # noqa: PLC0415
+
+    evaluation = judge(
+        Home(Path(home_root)), parse_objective(objective), Path(dataset_path), Path(model_path)
+    )
+    Path(evaluation_path).write_text(json.dumps(evaluation.to_json()))
+    m = evaluation.metrics
+    _say(
+        f"test window: AUC {m['auc']:.3f} (recency alone {m['baseline_auc']:.3f}), average "
+        f"precision {m['average_precision']:.3f}, calibration error {m['ece']:.3f}"
+    )
+    return m
+
+
+def gate(evaluation_path: str) -> bool:
+    """Whether the challenger may go live."""
+    verdict = _verdict(evaluation_path)
+    _say(f"gate: {'promote' if verdict.promote else 'refuse'}: {verdict.reason}")
+    return verdict.promote
+
+
+def register(
+    home_root: str,
+    objective: str,
+    dataset_path: str,
+    model_path: str,
+    evaluation_path: str,
+    reason: str,
+) -> str:
+    """Put the bundle, promoted or not, into the registry; returns its version."""
+    from tidemill_pipelines.bundling import make_bundle, run_parameters  # noqa: PLC0415
+    from tidemill.registry import Registry  # noqa: PLC0415
+
+    home, declared = Home(Path(home_root)), parse_objective(objective)
+    folder = Path(model_path).with_name("bundle")
+    shutil.rmtree(folder, ignore_errors=True)
+    metadata = make_bundle(
+        declared, Path(dataset_path), Path(model_path), Path(evaluation_path), folder
+    )
+    verdict = _verdict(evaluation_path)
+    registered = Registry(home).register(
+        declared.name,
+        folder,
+        parameters=run_parameters(metadata),
+        metrics=metadata.metrics,
+        tags={"tidemill.reason": reason, "tidemill.gate": verdict.reason},
+        attachments=[Path(evaluation_path)],
+    )
+    _say(f"registered {declared.name} version {registered.version}")
+    return registered.version
+
+
+def promote(home_root: str, objective: str, version: str, evaluation_path: str) -> None:
+    """Make the version the champion and serve it."""
+    from tidemill.registry import Registry  # noqa: PLC0415
+
+    name = parse_objective(objective).name
+    Registry(Home(Path(home_root))).promote(name, version, _verdict(evaluation_path).reason)
+    _say(f"{name} version {version} is the champion")
+
+
+def _verdict(evaluation_path: str) -> Verdict:
+    facts = json.loads(Path(evaluation_path).read_text())
+    champion = facts["over_champion"]
+    return decide(
+        PairedDifference(**facts["over_baseline"]),
+        None if champion is None else PairedDifference(**champion),
+    )
+
+
+def _say(message: str) -> None:
+    """A line for people; the local runner and the cluster's log both keep stdout."""
+    print(f"tidemill: {message}", flush=True)
+

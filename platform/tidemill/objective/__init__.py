@@ -1,0 +1,15 @@
+"""Objectives: what to predict, declared in YAML and checked before anything runs."""
+
+from tidemill.objective.loading import check_objective, load_objective
+from tidemill.objective.schema import Objective, Target
+from tidemill.objective.store import known_objectives, remember_objective, resolve_objective
+
+__all__ = [
+    "Objective",
+    "Target",
+    "check_objective",
+    "known_objectives",
+    "load_objective",
+    "remember_objective",
+    "resolve_objective",
+]

@@ -1,0 +1,210 @@
+"""What an objective is: the one schema behind the YAML files, the docs and the CRD.
+
+All lengths of time are timedeltas in Python and texts like '28d' in files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from tidemill.objective.duration import Duration, format_duration
+from tidemill.objective.schedule import Schedule
+
+API_VERSION = "tidemill.dev/v1alpha1"
+_WHERE_KEY = re.compile(r"^(property|item)\..+$")
+
+
+def _check_where_key(key: str) -> str:
+    if not _WHERE_KEY.match(key):
+        raise ValueError(
+            "a condition is on 'property.<name>' (of the event) or 'item.<name>' "
+            "(an attribute of its item)"
+        )
+    return key
+
+
+EventName = Annotated[str, Field(min_length=1, max_length=512)]
+Where = dict[Annotated[str, AfterValidator(_check_where_key)], str]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What counts as a positive, whatever the objective's type."""
+
+    event: str | None
+    """None stands for any event."""
+    where: dict[str, str]
+    within: timedelta
+    absent: bool
+    """True when the positive is that no such event happens."""
+
+    def __str__(self) -> str:
+        event = self.event or "any event"
+        conditions = "".join(f" with {key} = {value}" for key, value in self.where.items())
+        verb = "no " if self.absent else ""
+        return f"{verb}{event}{conditions} within {format_duration(self.within)}"
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+class Metadata(_Block):
+    """How the objective is called."""
+
+    name: str = Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    """Lower-case letters, digits and '-'. The registered model and the endpoint carry it too."""
+
+
+class Propensity(_Block):
+    """The probability that a user does something within the horizon."""
+
+    event: EventName
+    """Name of the event that counts as success."""
+    where: Where = {}
+    """Conditions the event must meet, compared as text: `property.<name>` for its properties,
+    `item.<name>` for the attributes of its item. All must hold."""
+    within: Duration
+    """The horizon: how far after the cutoff the event is looked for."""
+
+
+class Churn(_Block):
+    """The probability that a user does not do something within the horizon."""
+
+    event: EventName | None = None
+    """Name of the event whose absence is churn; any event if left out."""
+    where: Where = {}
+    """Conditions the event must meet to count as activity, as in `propensity.where`."""
+    within: Duration
+    """The horizon: how long the user has to stay away."""
+
+
+class Population(_Block):
+    """Who is predicted for."""
+
+    active_within: Duration = timedelta(days=90)
+    """Users with at least one event in this time before the cutoff."""
+
+
+class Training(_Block):
+    """How the model is trained."""
+
+    cutoffs: int = Field(default=8, ge=1, le=1000)
+    """How many training cutoffs at most, the latest first. The history may hold fewer."""
+    every: Duration | None = None
+    """Distance between training cutoffs; the horizon if left out."""
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    """Seed of everything random."""
+    minimum_positives: int = Field(default=50, ge=1)
+    """Training is refused with fewer positive outcomes than this."""
+    schedule: Schedule | None = None
+    """When to retrain on Kubernetes, as a cron schedule in UTC; never by the clock if left out."""
+
+
+class Replicas(_Block):
+    """Bounds of the autoscaler."""
+
+    min: int = Field(default=1, ge=0)
+    """Fewest server processes; 0 lets an idle endpoint scale to nothing."""
+    max: int = Field(default=10, ge=1)
+    """Most server processes."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is greater than max ({self.max})")
+        return self
+
+
+class Serving(_Block):
+    """How predictions are served on Kubernetes."""
+
+    replicas: Replicas = Replicas()
+    """How many servers run."""
+
+
+class Retrain(_Block):
+    """What may happen when monitoring finds a decayed model."""
+
+    cooldown: Duration = timedelta(hours=24)
+    """No retraining sooner than this after the last one."""
+
+
+class Monitoring(_Block):
+    """How the running model is watched."""
+
+    schedule: Schedule | None = None
+    """When to check on Kubernetes, as a cron schedule in UTC."""
+    retrain: Retrain = Retrain()
+    """When a retraining may start."""
+
+
+class Spec(_Block):
+    """The objective itself: exactly one of its types, and how to pursue it."""
+
+    propensity: Propensity | None = None
+    """Predict that a user does something."""
+    churn: Churn | None = None
+    """Predict that a user stops doing something."""
+    population: Population = Population()
+    """Who is predicted for."""
+    training: Training = Training()
+    """How the model is trained."""
+    serving: Serving = Serving()
+    """How predictions are served."""
+    monitoring: Monitoring = Monitoring()
+    """How the model is watched."""
+
+    @model_validator(mode="after")
+    def _check_type(self) -> Self:
+        given = [name for name in ("propensity", "churn") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"exactly one of propensity, churn must be given, found {found}")
+        return self
+
+
+class Objective(_Block):
+    """What to predict, declared once and used by training, serving and monitoring."""
+
+    apiVersion: Literal["tidemill.dev/v1alpha1"]  # noqa: N815 - Kubernetes spells it so
+    """Version of this schema."""
+    kind: Literal["Objective"]
+    """Always `Objective`."""
+    metadata: Metadata
+    """How the objective is called."""
+    spec: Spec
+    """What to predict and how."""
+
+    @property
+    def name(self) -> str:
+        """The objective's name."""
+        return self.metadata.name
+
+    @property
+    def target(self) -> Target:
+        """The outcome to predict, in the form common to all types."""
+        if self.spec.propensity is not None:
+            block = self.spec.propensity
+            return Target(block.event, block.where, block.within, absent=False)
+        assert self.spec.churn is not None, "Spec guarantees one type"  # noqa: S101
+        lapse = self.spec.churn
+        return Target(lapse.event, lapse.where, lapse.within, absent=True)
+
+    @property
+    def hash(self) -> str:
+        """12 hex digits that change when the model would: what is predicted, for whom, and how
+        it is trained, but not when it is trained, served or watched."""
+        spec = self.spec.model_dump(mode="json", exclude={"serving", "monitoring"})
+        del spec["training"]["schedule"]
+        canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]

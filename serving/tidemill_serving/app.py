@@ -1,0 +1,203 @@
+"""REST: from path and body to a reply. Pure but for the predictors; granian is in rsgi.py."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+from tidemill import __version__
+
+from tidemill_serving import rest_v1, rest_v2
+from tidemill_serving.errors import (
+    MediaTypeError,
+    MethodError,
+    NotFoundError,
+    RequestError,
+    show,
+)
+from tidemill_serving.metrics import CONTENT_TYPE, Metrics
+from tidemill_serving.predictor import Answer, LogWriteError, Predictor, Query
+from tidemill_serving.repository import Repository
+
+logger = logging.getLogger("tidemill.serving")
+
+JSON = "application/json"
+BINARY = "application/octet-stream"
+HEADER_LENGTH = "inference-header-content-length"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request, body read. Header names are lower case."""
+
+    method: str
+    path: str
+    headers: Any
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+class App:
+    """Every REST route. Raises nothing: each fault becomes a reply."""
+
+    def __init__(self, repository: Repository, metrics: Metrics) -> None:
+        self._repository = repository
+        self._metrics = metrics
+
+    def answer(self, request: Request) -> Reply:
+        try:
+            return self._route(request)
+        except MethodError as error:
+            return replace(
+                error_reply(error.status, str(error)), headers=[("allow", error.allowed)]
+            )
+        except RequestError as error:
+            return error_reply(error.status, str(error))
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.path)
+            return error_reply(500, "internal error; the server's log has the cause")
+
+    def labels(self, path: str) -> tuple[str, str]:
+        """(model, protocol) of a path, for counting; empty when not one that is served."""
+        segments = path.split("/")
+        protocol = segments[1] if len(segments) > 1 and segments[1] in ("v1", "v2") else "other"
+        name = segments[3].partition(":")[0] if len(segments) > 3 else ""
+        return (name if name in self._repository.predictors else ""), protocol
+
+    def _route(self, request: Request) -> Reply:
+        match [unquote(segment) for segment in request.path.rstrip("/").split("/")[1:]]:
+            case ["v2", "models", name, "versions", version, *rest]:
+                return self._v2_model(request, name, version, rest)
+            case ["v2", "models", name, *rest]:
+                return self._v2_model(request, name, None, rest)
+            case ["v1", "models", name] if name.endswith(":predict"):
+                return self._predict(_only(request, "POST"), name.removesuffix(":predict"))
+            case ["v1", "models", name]:
+                _only(request, "GET")
+                self._repository.get(name)
+                return _reply({"name": name, "ready": self._repository.ready})
+            case segments:
+                return self._server_route(request, segments)
+
+    def _server_route(self, request: Request, segments: list[str]) -> Reply:
+        known = {
+            "v2": self._describe,
+            "v2/health/live": lambda: _reply({"live": True}),
+            "v2/health/ready": self._ready,
+            "v1/models": lambda: _reply({"models": list(self._repository.predictors)}),
+            "metrics": self._render_metrics,
+        }.get("/".join(segments))
+        if known is None:
+            raise NotFoundError(
+                f"path: {show(request.path)} does not exist", "see GET /v2 and GET /v1/models"
+            )
+        _only(request, "GET")
+        return known()
+
+    def _v2_model(self, request: Request, name: str, version: str | None, rest: list[str]) -> Reply:
+        if rest == ["infer"]:
+            return self._infer(_only(request, "POST"), self._repository.get(name, version))
+        if rest not in ([], ["ready"]):
+            raise NotFoundError(
+                f"path: {show(request.path)} does not exist", "end it with /ready or /infer"
+            )
+        _only(request, "GET")
+        predictor = self._repository.get(name, version)
+        if rest:
+            return self._ready(name)
+        return _reply(rest_v2.describe_model(predictor.model))
+
+    def _infer(self, request: Request, predictor: Predictor) -> Reply:
+        header_length = _header_length(request)
+        _check_content_type(request, (JSON,) if header_length is None else (JSON, BINARY))
+        infer = rest_v2.decode_infer(
+            request.body, header_length, len(predictor.model.metadata.features)
+        )
+        answer = ask(predictor, infer.query, infer.id, self._metrics)
+        body, json_length = rest_v2.encode_infer(answer, infer.outputs)
+        if json_length is None:
+            return Reply(200, body)
+        return Reply(200, body, BINARY, [(HEADER_LENGTH, str(json_length))])
+
+    def _predict(self, request: Request, name: str) -> Reply:
+        predictor = self._repository.get(name)
+        _check_content_type(request, (JSON,))
+        query = rest_v1.decode_predict(request.body)
+        return Reply(200, rest_v1.encode_predict(ask(predictor, query, None, self._metrics)))
+
+    def _ready(self, name: str | None = None) -> Reply:
+        ready = self._repository.ready
+        state = {"ready": ready} if name is None else {"name": name, "ready": ready}
+        return _reply(state, 200 if ready else 503)
+
+    def _describe(self) -> Reply:
+        return _reply(
+            {"name": "tidemill", "version": __version__, "extensions": rest_v2.EXTENSIONS}
+        )
+
+    def _render_metrics(self) -> Reply:
+        models = [
+            (name, predictor.model.version)
+            for name, predictor in self._repository.predictors.items()
+        ]
+        return Reply(200, self._metrics.render(models).encode(), CONTENT_TYPE)
+
+
+def ask(predictor: Predictor, query: Query, prediction_id: str | None, metrics: Metrics) -> Answer:
+    """Predict and count. A prediction that cannot be logged is refused and its cause logged."""
+    try:
+        answer = predictor.predict(query, prediction_id)
+    except LogWriteError as error:
+        metrics.log_failed(predictor.model.name)
+        logger.error("%s: prediction refused: %s", predictor.model.name, error.__cause__)
+        raise
+    metrics.predicted(predictor.model.name, len(answer.grades), int(answer.cold_start.sum()))
+    return answer
+
+
+def error_reply(status: int, message: str) -> Reply:
+    """A fault in the protocol's form."""
+    return _reply({"error": message}, status)
+
+
+def _reply(document: dict[str, Any], status: int = 200) -> Reply:
+    return Reply(status, orjson.dumps(document))
+
+
+def _only(request: Request, method: str) -> Request:
+    if request.method != method:
+        raise MethodError(request.method, request.path, method)
+    return request
+
+
+def _header_length(request: Request) -> int | None:
+    value = request.headers.get(HEADER_LENGTH)
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit()):
+        raise RequestError(
+            f"Inference-Header-Content-Length: {show(value)}", "send a positive integer"
+        )
+    return int(value)
+
+
+def _check_content_type(request: Request, accepted: tuple[str, ...]) -> None:
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise MediaTypeError(f"Content-Encoding: {show(encoding)}", "send the body uncompressed")
+    sent = request.headers.get("content-type", JSON)
+    if sent != JSON and sent.partition(";")[0].strip().lower() not in accepted:
+        hint = f"send {' or '.join(accepted)}"
+        if sent == BINARY:
+            hint += ", or add Inference-Header-Content-Length"
+        raise MediaTypeError(f"Content-Type: {show(sent)}", hint)

@@ -1,0 +1,174 @@
+"""The commands `tidemill serve` and `tidemill predict`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from tidemill.cli import console
+from tidemill.errors import TidemillError
+from tidemill.home import Home
+
+if TYPE_CHECKING:
+    from tidemill_serving.predictor import Answer
+    from tidemill_serving.repository import Repository
+
+_MEGABYTE = 1024 * 1024
+
+
+def register(app: typer.Typer) -> None:
+    """Add the serving commands to the root app."""
+    app.command("serve")(serve)
+    app.command("predict")(predict)
+
+
+def serve(
+    objectives: Annotated[
+        list[str] | None,
+        typer.Argument(help="Objectives to serve; every promoted one when none is named."),
+    ] = None,
+    *,
+    host: Annotated[
+        str, typer.Option(envvar="TIDEMILL_SERVE_HOST", help="Address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, envvar="TIDEMILL_SERVE_HTTP_PORT", help="REST port.")
+    ] = 8080,
+    grpc_port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65535, envvar="TIDEMILL_SERVE_GRPC_PORT", help="gRPC port; 0 for no gRPC."
+        ),
+    ] = 8081,
+    max_body_mb: Annotated[
+        int,
+        typer.Option(min=1, envvar="TIDEMILL_SERVE_MAX_BODY_MB", help="Largest request, MB."),
+    ] = 8,
+    model_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TIDEMILL_SERVE_MODEL_DIR",
+            help="Serve the one bundle in this folder (KServe mounts /mnt/models).",
+        ),
+    ] = None,
+    model_name: Annotated[
+        str | None,
+        typer.Option(envvar="TIDEMILL_SERVE_MODEL_NAME", help="Its name; with --model-dir."),
+    ] = None,
+) -> None:
+    """Serve promoted models with the Open Inference Protocol: V2 REST, V2 gRPC, V1 REST.
+
+    User ids in; score, grade, model version and a cold-start flag out. Features come from the
+    online store, and every prediction is in the prediction log before it is answered. A promotion
+    is picked up within a second, without losing a request.
+
+    Example: `curl localhost:8080/v1/models/NAME:predict -H 'Content-Type: application/json' -d
+    '{"instances": ["user-1"]}'`
+    """
+    from tidemill_serving.server import Settings, run  # noqa: PLC0415, onnxruntime is slow
+
+    _log_to_stderr()
+    repository = _open_repository(objectives or [], model_dir, model_name)
+    run(repository, Settings(host, port, grpc_port, max_body_mb * _MEGABYTE))
+
+
+def predict(
+    objective: Annotated[str, typer.Argument(help="A promoted objective.")],
+    users: Annotated[list[str] | None, typer.Argument(help="User ids.")] = None,
+    *,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="Score every user of the online store.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Parquet file for the scores; needed with --all.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Score users as the server would, without a server; predictions are logged all the same."""
+    from tidemill_serving.batch import predict_all, predict_users, write_parquet  # noqa: PLC0415
+
+    _check_predict(users or [], everybody, out)
+    predictor = _open_repository([objective], None, None).get(objective)
+    if everybody:
+        with console.progress() as progress:
+            answers = predict_all(predictor, Home.from_environment().online_store, progress)
+    else:
+        answers = predict_users(predictor, users or [])
+    if out is not None:
+        write_parquet(answers, out)
+        console.log(f"wrote {sum(len(answer.grades) for answer in answers)} scores to {out}")
+    elif as_json:
+        console.print_json([row for answer in answers for row in _rows(answer)])
+    else:
+        console.out.print(_table(answers))
+
+
+def _open_repository(
+    objectives: list[str], model_dir: Path | None, model_name: str | None
+) -> Repository:
+    from tidemill_serving.repository import (  # noqa: PLC0415
+        Repository,
+        check_objective,
+        promoted,
+    )
+
+    home = Home.from_environment()
+    if model_dir is not None:
+        if objectives or not model_name:
+            raise TidemillError(
+                "--model-dir serves one bundle under one name",
+                "give --model-name and no objectives",
+            )
+        folder, name = model_dir, model_name
+        repository = Repository(home, lambda: {name: folder})
+    else:
+        for objective in objectives:
+            check_objective(home, objective)
+        repository = Repository(home, promoted(home, objectives))
+    repository.load()
+    return repository
+
+
+def _check_predict(users: list[str], everybody: bool, out: Path | None) -> None:
+    if everybody == bool(users):
+        raise TidemillError(
+            f"{len(users)} users named, --all is {'on' if everybody else 'off'}",
+            "name users, or give --all",
+        )
+    if everybody and out is None:
+        raise TidemillError("--all needs a file for its scores", "add --out scores.parquet")
+
+
+def _rows(answer: Answer) -> list[dict[str, object]]:
+    columns = zip(
+        answer.users, answer.scores.tolist(), answer.grades, answer.cold_start.tolist(), strict=True
+    )
+    return [
+        {
+            "user_id": user,
+            "score": score,
+            "grade": grade,
+            "cold_start": cold,
+            "model_version": answer.model_version,
+        }
+        for user, score, grade, cold in columns
+    ]
+
+
+def _table(answers: list[Answer]) -> Table:
+    table = Table("user", "score", "grade", "cold start")
+    for answer in answers:
+        for row in _rows(answer):
+            cold = "yes" if row["cold_start"] else ""
+            table.add_row(str(row["user_id"]), f"{row['score']:.4f}", str(row["grade"]), cold)
+    return table
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )

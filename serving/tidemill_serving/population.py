@@ -1,0 +1,37 @@
+"""Where the grades' cut points lie in the population that is being served right now."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from tidemill.bundle import BundleMetadata
+from tidemill.grading import grade_thresholds
+from tidemill.online import OnlineReader
+
+from tidemill_serving.model import Model
+
+SAMPLE_ROWS = 20_000
+LEAST_ROWS = 100
+_ROWS_PER_RUN = 1_000
+
+
+def served_thresholds(model: Model, reader: OnlineReader) -> tuple[float, float, float]:
+    """Lowest score of A, B and C among the users the objective speaks about.
+
+    Fewer than `LEAST_ROWS` such users say too little: the cut points of training are kept.
+    """
+    members = select_population(reader.sample(SAMPLE_ROWS).vectors, model.metadata)
+    if len(members) < LEAST_ROWS:
+        return model.metadata.grade_thresholds
+    runs = range(0, len(members), _ROWS_PER_RUN)
+    scores = np.concatenate([model.score(members[at : at + _ROWS_PER_RUN]) for at in runs])
+    return grade_thresholds(scores, model.metadata.grade_shares)
+
+
+def select_population(
+    vectors: NDArray[np.float32], metadata: BundleMetadata
+) -> NDArray[np.float32]:
+    """Rows of `vectors` [n, features] inside the bundle's population rule; a NaN is outside."""
+    column = metadata.features.index(metadata.population.feature)
+    members: NDArray[np.float32] = vectors[vectors[:, column] <= metadata.population.max_days]
+    return members

@@ -1,0 +1,165 @@
+"""From a question to a logged answer. Knows nothing of HTTP or gRPC."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tidemill.errors import OnlineStoreError, TidemillError
+from tidemill.grading import grade
+from tidemill.online import OnlineReader, OnlineRows
+from tidemill.predictions import PredictionLog, Predictions
+
+from tidemill_serving.errors import UnavailableError
+from tidemill_serving.model import Model
+from tidemill_serving.population import served_thresholds
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to score: stored users, or feature rows the caller brings. One of them is set."""
+
+    users: Sequence[str] | None = None
+    vectors: NDArray[np.float32] | None = None
+    """[n, features], finite, in the bundle's order."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Scores in the order of the question."""
+
+    prediction_id: str
+    model_name: str
+    model_version: str
+    users: Sequence[str | None]
+    scores: NDArray[np.float64]
+    grades: list[str]
+    cold_start: NDArray[np.bool_]
+
+
+class LogWriteError(UnavailableError):
+    """The prediction could not be made durable, so it is not given out."""
+
+
+class ModelOutputError(TidemillError):
+    """The model answered with something that is not a probability."""
+
+
+class ThreadLogs:
+    """One objective's prediction log, a segment for each thread. Outlives the models."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own = threading.local()
+
+    def append(self, predictions: Predictions) -> None:
+        """Durable against process death on return. Raises OSError when the disk refuses."""
+        log: PredictionLog | None = getattr(self._own, "log", None)
+        if log is None:
+            log = self._own.log = PredictionLog(self._folder)
+        log.append(predictions)
+
+
+class Predictor:
+    """One model with its online features and its prediction log.
+
+    Each thread gets a reader and a log segment of its own, so nothing on the path to an answer
+    waits for a lock.
+    """
+
+    def __init__(self, model: Model, online_store: Path, logs: ThreadLogs) -> None:
+        self.model = model
+        self._online_store = online_store
+        self._logs = logs
+        self._own = threading.local()
+        self._thresholds = model.metadata.grade_thresholds
+        self._generation = -1
+
+    def predict(self, query: Query, prediction_id: str | None = None) -> Answer:
+        """Score, grade and log. Raises UnavailableError when features or log are out of reach."""
+        requested_at = time.time_ns() // 1_000
+        users, rows = self._rows(query)
+        scores = self._score(rows)
+        grades = grade(scores, self._thresholds).tolist()
+        answer = Answer(
+            prediction_id=prediction_id or secrets.token_hex(16),
+            model_name=self.model.name,
+            model_version=self.model.version,
+            users=users,
+            scores=scores,
+            grades=grades,
+            cold_start=~rows.found,
+        )
+        self._record(answer, rows, requested_at)
+        return answer
+
+    def refresh_thresholds(self) -> None:
+        """Follow the served population when the online store has changed. Slow; not for requests.
+
+        Raises OnlineStoreError or sqlite3.Error when the store cannot be read.
+        """
+        if not self._online_store.exists():
+            return
+        reader = self._reader()
+        generation = reader.generation()
+        if generation != self._generation:
+            self._thresholds = served_thresholds(self.model, reader)
+            self._generation = generation
+
+    def _rows(self, query: Query) -> tuple[Sequence[str | None], OnlineRows]:
+        if query.vectors is not None:
+            count = len(query.vectors)
+            rows = OnlineRows(
+                query.vectors, np.zeros(count, dtype=np.int64), np.ones(count, dtype=np.bool_)
+            )
+            return [None] * count, rows
+        users = query.users or []
+        try:
+            return users, self._reader().read(users)
+        except (OnlineStoreError, sqlite3.Error) as error:
+            hint = error.hint if isinstance(error, OnlineStoreError) else "try again"
+            raise UnavailableError(f"user_id: features cannot be read: {error}", hint) from error
+
+    def _score(self, rows: OnlineRows) -> NDArray[np.float64]:
+        scores = self.model.score(rows.vectors)
+        if not rows.found.all():
+            scores = np.where(rows.found, scores, self.model.metadata.base_rate)
+        if not np.isfinite(scores).all():
+            raise ModelOutputError(f"{self.model.name} {self.model.version}: score is not finite")
+        return scores
+
+    def _record(self, answer: Answer, rows: OnlineRows, requested_at: int) -> None:
+        record = Predictions(
+            prediction_id=answer.prediction_id,
+            requested_at=requested_at,
+            objective=self.model.metadata.objective,
+            model_version=answer.model_version,
+            feature_hash=self.model.feature_hash,
+            users=answer.users,
+            cutoffs=rows.cutoffs,
+            cold_start=answer.cold_start,
+            scores=answer.scores,
+            grades=answer.grades,
+            vectors=rows.vectors,
+        )
+        try:
+            self._logs.append(record)
+        except OSError as error:
+            raise LogWriteError(
+                "the prediction log cannot be written, so no prediction is given", "try again"
+            ) from error
+
+    def _reader(self) -> OnlineReader:
+        reader: OnlineReader | None = getattr(self._own, "reader", None)
+        if reader is None:
+            metadata = self.model.metadata
+            reader = OnlineReader(self._online_store, metadata.feature_view, metadata.features)
+            self._own.reader = reader
+        return reader

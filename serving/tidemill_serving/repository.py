@@ -1,0 +1,135 @@
+"""The models being served, and their exchange for newer ones while requests run."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from threading import Event, Thread
+
+from tidemill.errors import BundleError, TidemillError
+from tidemill.home import Home
+
+from tidemill_serving.errors import NotFoundError, show
+from tidemill_serving.model import load_model
+from tidemill_serving.predictor import Predictor, ThreadLogs
+
+logger = logging.getLogger("tidemill.serving")
+CHECK_SECONDS = 1.0
+
+Sources = Callable[[], Mapping[str, Path]]
+"""Model name to its folder, or to a link that moves when a new version is promoted."""
+
+
+def promoted(home: Home, objectives: list[str]) -> Sources:
+    """The current bundle of each objective; of every objective that has one, when none is named."""
+    return lambda: {
+        name: home.served(name) / "current" for name in objectives or home.served_objectives()
+    }
+
+
+class Repository:
+    """Answers which predictor serves a name. Reads need no lock: the mapping is replaced whole."""
+
+    def __init__(self, home: Home, sources: Sources) -> None:
+        self._home = home
+        self._sources = sources
+        self._predictors: dict[str, Predictor] = {}
+        self._seen: dict[str, Path] = {}
+        self._logs: dict[str, ThreadLogs] = {}
+        self._stop = Event()
+        self._watcher = Thread(target=self._watch, name="model-watcher", daemon=True)
+        self.draining = False
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._predictors) and not self.draining
+
+    @property
+    def predictors(self) -> Mapping[str, Predictor]:
+        return self._predictors
+
+    def get(self, name: str, version: str | None = None) -> Predictor:
+        """The predictor of `name`. Raises NotFoundError with the names that are served."""
+        predictor = self._predictors.get(name)
+        if predictor is None:
+            raise NotFoundError(
+                f"model: {show(name)} is not served", f"served: {', '.join(self._predictors)}"
+            )
+        if version and version != predictor.model.version:
+            raise NotFoundError(
+                f"version: {show(version)} of '{name}' is not served",
+                f"served: {predictor.model.version}",
+            )
+        return predictor
+
+    def load(self) -> None:
+        """Load every source. Raises BundleError when one cannot be served, or there is none."""
+        for name, link in self._sources().items():
+            self._load(name, link, link.resolve())
+            self._follow_population(name)
+        if not self._predictors:
+            raise BundleError(
+                f"nothing to serve in {self._home.root}",
+                hint="train and promote a model with `tidemill train OBJECTIVE`",
+            )
+
+    def watch(self) -> None:
+        """Follow promotions and the online store in the background, until `close`."""
+        self._watcher.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+
+    def refresh(self) -> None:
+        """Serve what is promoted now. A bundle that cannot serve leaves the old one in place."""
+        for name, link in self._sources().items():
+            target = link.resolve()
+            if self._seen.get(name) != target:
+                self._exchange(name, link, target)
+            if name in self._predictors:
+                self._follow_population(name)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(CHECK_SECONDS):
+            try:
+                self.refresh()
+            except Exception:
+                logger.exception("following promotions failed; trying again")
+
+    def _exchange(self, name: str, link: Path, target: Path) -> None:
+        try:
+            self._load(name, link, target)
+        except TidemillError as error:
+            kept = self._predictors.get(name)
+            fallback = f"still serving {kept.model.version}" if kept else "not serving it"
+            logger.error("%s: %s; %s", name, error.message, fallback)
+
+    def _load(self, name: str, link: Path, target: Path) -> None:
+        self._seen[name] = target
+        model = load_model(target, name, version=target.name if link.is_symlink() else None)
+        objective = model.metadata.objective
+        logs = self._logs.setdefault(objective, ThreadLogs(self._home.predictions(objective)))
+        predictor = Predictor(model, self._home.online_store, logs)
+        self._predictors = {**self._predictors, name: predictor}
+        logger.info("serving %s version %s", name, model.version)
+
+    def _follow_population(self, name: str) -> None:
+        try:
+            self._predictors[name].refresh_thresholds()
+        except (TidemillError, sqlite3.Error) as error:
+            logger.warning("%s: grades keep their cut points: %s", name, error)
+
+
+def check_objective(home: Home, name: str) -> None:
+    """Raise BundleError with the nearest known name when `name` has no promoted model."""
+    known = home.served_objectives()
+    if name in known:
+        return
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"train it with `tidemill train {name}`"
+    raise BundleError(f"no promoted model for the objective '{name}' in {home.root}", hint=hint)

@@ -1,0 +1,120 @@
+"""One process, one event loop: granian for REST, a gRPC server beside it, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from time import monotonic
+
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+from tidemill.errors import TidemillError
+
+from tidemill_serving.app import App
+from tidemill_serving.grpc_v2 import GrpcServer
+from tidemill_serving.metrics import Metrics
+from tidemill_serving.repository import Repository
+from tidemill_serving.rsgi import Edge
+
+logger = logging.getLogger("tidemill.serving")
+
+NOTICE_SECONDS = 1.0
+"""How long requests are still taken after SIGTERM, for balancers to see the readiness change."""
+FINISH_SECONDS = 30.0
+"""How long requests in flight may take to finish after that."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where to listen and how much to accept."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    grpc_port: int = 8081
+    """0 turns gRPC off."""
+    max_body: int = 8 * 1024 * 1024
+    """Bytes; a larger request is refused unread."""
+
+
+def run(repository: Repository, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. The repository is loaded. Raises TidemillError."""
+    check_port(settings.host, settings.port)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(repository, settings))
+
+
+def check_port(host: str, port: int) -> None:
+    """granian shares ports between processes, so ask first whether somebody else listens."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise TidemillError(
+                f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port"
+            ) from error
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if find_spec("uvloop") is None:
+        return None
+    import uvloop  # noqa: PLC0415, optional
+
+    return uvloop.new_event_loop
+
+
+async def _serve(repository: Repository, settings: Settings) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    metrics = Metrics()
+    edge = Edge(App(repository, metrics), metrics, settings.max_body)
+    http = Server(
+        edge,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        log_enabled=False,
+    )
+    grpc = _start_grpc(repository, metrics, settings)
+    serving = loop.create_task(http.serve())
+    repository.watch()
+    logger.info("listening on http://%s:%d", settings.host, settings.port)
+    await asyncio.wait({serving, loop.create_task(stop.wait())}, return_when="FIRST_COMPLETED")
+    await _drain(repository, edge, grpc)
+    http.stop()
+    await serving
+    repository.close()
+
+
+def _start_grpc(repository: Repository, metrics: Metrics, settings: Settings) -> GrpcServer | None:
+    if not settings.grpc_port:
+        return None
+    address = f"{settings.host}:{settings.grpc_port}"
+    server = GrpcServer(repository, metrics, address, settings.max_body)
+    server.start()
+    logger.info("listening on grpc://%s", address)
+    return server
+
+
+async def _drain(repository: Repository, edge: Edge, grpc: GrpcServer | None) -> None:
+    """Say not ready, give balancers time to see it, then let requests in flight finish."""
+    logger.info("stopping: no longer ready")
+    repository.draining = True
+    if grpc is not None:
+        grpc.drain()
+    await asyncio.sleep(NOTICE_SECONDS)
+    deadline = monotonic() + FINISH_SECONDS
+    while edge.in_flight and monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    if grpc is not None:
+        await asyncio.to_thread(grpc.stop, FINISH_SECONDS)

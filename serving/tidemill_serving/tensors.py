@@ -1,0 +1,228 @@
+"""Open Inference Protocol tensors: what a caller sends becomes a Query, an Answer goes back.
+
+Inputs, one of: `user_id` BYTES [n] or [n, 1], or `features` FP32 [n, F]. Outputs: `score` FP64,
+`grade` BYTES, `model_version` BYTES, `cold_start` BOOL, each [n].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidemill_serving.errors import RequestError, show
+from tidemill_serving.predictor import Answer, Query
+
+MAX_ROWS = 10_000
+MAX_USER_BYTES = 512
+USER_INPUT = "user_id"
+FEATURES_INPUT = "features"
+OUTPUTS = {"score": "FP64", "grade": "BYTES", "model_version": "BYTES", "cold_start": "BOOL"}
+_NUMBERS = {int, float}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input as sent: `data` holds decoded values, or `raw` the little-endian bytes."""
+
+    name: str
+    datatype: str
+    shape: Sequence[int]
+    data: Sequence[Any] | None = None
+    raw: bytes | memoryview | None = None
+
+
+def read_query(tensors: Sequence[Tensor], features: int) -> Query:
+    """The question in `tensors` for a model of `features` columns. Raises RequestError."""
+    names = [tensor.name for tensor in tensors]
+    for name in names:
+        if name not in (USER_INPUT, FEATURES_INPUT):
+            raise RequestError(
+                f"inputs: unknown name {show(name)}", f"send '{USER_INPUT}' or '{FEATURES_INPUT}'"
+            )
+    if len(names) != 1:
+        raise RequestError(
+            f"inputs: got {show(names)}", f"send '{USER_INPUT}' or '{FEATURES_INPUT}', exactly once"
+        )
+    tensor = tensors[0]
+    if tensor.name == USER_INPUT:
+        return Query(users=_read_users(tensor))
+    return Query(vectors=_read_features(tensor, features))
+
+
+def check_users(users: Sequence[object], field: str) -> None:
+    """Every id must be a non-empty string of at most `MAX_USER_BYTES` bytes of UTF-8."""
+    check_rows(len(users), field)
+    for position, user in enumerate(users):
+        if not isinstance(user, str):
+            raise RequestError(
+                f"{field}[{position}]: {show(user)} is not a string", "send ids as strings"
+            )
+        # A character takes at most 4 bytes, so most ids need not be encoded to be measured.
+        if not user or (len(user) * 4 > MAX_USER_BYTES and len(user.encode()) > MAX_USER_BYTES):
+            raise RequestError(
+                f"{field}[{position}]: {show(user)} has {len(user.encode())} bytes",
+                f"send 1 to {MAX_USER_BYTES} bytes",
+            )
+
+
+def check_rows(count: int, field: str) -> None:
+    """A request holds 1 to `MAX_ROWS` rows."""
+    if not 1 <= count <= MAX_ROWS:
+        raise RequestError(f"{field}: {count} rows", f"send 1 to {MAX_ROWS} rows a request")
+
+
+def output_values(answer: Answer, name: str) -> list[Any] | NDArray[Any]:
+    """Values of one output, ready for JSON."""
+    if name == "score":
+        return answer.scores
+    if name == "grade":
+        return answer.grades
+    if name == "model_version":
+        return [answer.model_version] * len(answer.grades)
+    return answer.cold_start
+
+
+def pack_output(answer: Answer, name: str) -> bytes:
+    """Values of one output in the binary tensor layout."""
+    values = output_values(answer, name)
+    if isinstance(values, np.ndarray):
+        return values.tobytes()
+    return pack_strings(values)
+
+
+def pack_strings(values: Sequence[str]) -> bytes:
+    """BYTES layout: for each value a uint32 little-endian length and its UTF-8."""
+    encoded = [value.encode() for value in values]
+    return b"".join(chain.from_iterable((len(v).to_bytes(4, "little"), v) for v in encoded))
+
+
+def check_outputs(names: Sequence[str]) -> Sequence[str]:
+    """The outputs to answer with: those asked for, or all when none is named."""
+    for name in names:
+        if name not in OUTPUTS:
+            raise RequestError(
+                f"outputs: unknown name {show(name)}", f"ask for {', '.join(OUTPUTS)}"
+            )
+    if len(set(names)) != len(names):
+        raise RequestError(f"outputs: {show(list(names))} repeats a name", "ask for each once")
+    return names or list(OUTPUTS)
+
+
+def _read_users(tensor: Tensor) -> list[str]:
+    _check_datatype(tensor, "BYTES")
+    count = tensor.shape[0] if tensor.shape else 0
+    if list(tensor.shape) not in ([count], [count, 1]):
+        raise _shape_error(tensor, "[n] or [n, 1]")
+    check_rows(count, USER_INPUT)
+    if tensor.raw is not None:
+        users = _unpack_strings(bytes(tensor.raw), count)
+    else:
+        users = [_one_user(user) for user in tensor.data or ()]
+    if len(users) != count:
+        raise _count_error(tensor, len(users), count)
+    check_users(users, USER_INPUT)
+    return users
+
+
+def _one_user(user: Any) -> Any:
+    """An element of [n] is an id; an element of a nested [n, 1] is a list of one id."""
+    if isinstance(user, list) and len(user) == 1:
+        return user[0]
+    return _decode(user) if isinstance(user, bytes) else user
+
+
+def _decode(user: bytes) -> str:
+    try:
+        return user.decode()
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            f"{USER_INPUT}: {show(user)} is not UTF-8", "encode ids as UTF-8"
+        ) from error
+
+
+def _unpack_strings(raw: bytes, count: int) -> list[str]:
+    users: list[str] = []
+    at = 0
+    while at < len(raw) and len(users) < count:
+        size = int.from_bytes(raw[at : at + 4], "little")
+        end = at + 4 + size
+        if end > len(raw) or at + 4 > len(raw):
+            break
+        users.append(_decode(raw[at + 4 : end]))
+        at = end
+    if at != len(raw) or len(users) != count:
+        raise RequestError(
+            f"{USER_INPUT}: {len(raw)} binary bytes do not hold {count} strings",
+            "send a uint32 little-endian length before each id",
+        )
+    return users
+
+
+def _read_features(tensor: Tensor, width: int) -> NDArray[np.float32]:
+    _check_datatype(tensor, "FP32")
+    if len(tensor.shape) != 2 or tensor.shape[1] != width:
+        raise _shape_error(tensor, f"[n, {width}]")
+    count = tensor.shape[0]
+    check_rows(count, FEATURES_INPUT)
+    flat = _unpack_floats(tensor) if tensor.raw is not None else _read_numbers(tensor, width)
+    if len(flat) != count * width:
+        raise _count_error(tensor, len(flat), count * width)
+    finite = np.isfinite(flat)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        raise RequestError(
+            f"{FEATURES_INPUT}: value {flat[at]} in row {at // width}, column {at % width} is not "
+            f"a finite FP32 number",
+            f"send finite numbers, or '{USER_INPUT}' to let the server read the features",
+        )
+    return flat.reshape(count, width)
+
+
+def _unpack_floats(tensor: Tensor) -> NDArray[np.float32]:
+    raw = tensor.raw or b""
+    if len(raw) % 4:
+        raise RequestError(f"{FEATURES_INPUT}: {len(raw)} binary bytes", "send 4 bytes a value")
+    # A tensor may start at any byte of the body; the runtime wants aligned memory.
+    return np.require(np.frombuffer(raw, dtype="<f4"), requirements="A")
+
+
+def _read_numbers(tensor: Tensor, width: int) -> NDArray[np.float32]:
+    data = tensor.data or ()
+    if data and isinstance(data[0], list):
+        if any(not isinstance(row, list) or len(row) != width for row in data):
+            raise RequestError(f"{FEATURES_INPUT}: rows of unequal length", f"send {width} a row")
+        data = list(chain.from_iterable(data))
+    # NumPy would quietly read "1", None and True as numbers.
+    strange = set(map(type, data)) - _NUMBERS
+    if strange:
+        at, value = next((i, v) for i, v in enumerate(data) if type(v) not in _NUMBERS)
+        raise RequestError(
+            f"{FEATURES_INPUT}: {show(value)} in row {at // width}, column {at % width} is not "
+            f"a number",
+            f"send numbers, or '{USER_INPUT}' to let the server read the features",
+        )
+    with np.errstate(over="ignore"):
+        return np.array(data, dtype=np.float32)
+
+
+def _check_datatype(tensor: Tensor, expected: str) -> None:
+    if tensor.datatype != expected:
+        raise RequestError(
+            f"{tensor.name}: datatype is {show(tensor.datatype)}", f"send datatype '{expected}'"
+        )
+
+
+def _shape_error(tensor: Tensor, expected: str) -> RequestError:
+    return RequestError(f"{tensor.name}: shape is {show(list(tensor.shape))}", f"send {expected}")
+
+
+def _count_error(tensor: Tensor, found: int, expected: int) -> RequestError:
+    return RequestError(
+        f"{tensor.name}: {found} values, but shape {show(list(tensor.shape))} has {expected}",
+        "make data and shape agree",
+    )

@@ -12,8 +12,10 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,6 @@ from typing import Any
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-
 from tidemill.evaluation import (
     average_precision,
     expected_calibration_error,
@@ -31,7 +32,7 @@ from tidemill.evaluation import (
 from tidemill.events import EventLog
 from tidemill.home import Home
 from tidemill.objective import Objective, load_objective
-from tidemill.sample import sample_events, sample_items
+from tidemill.sample.retail import sample_events, sample_items
 from tidemill_pipelines.dataset import TEST, TRAIN, Rows, read_split
 from tidemill_pipelines.models.fit import TrainingSet, fit
 from tidemill_pipelines.models.wide_deep import score
@@ -91,10 +92,9 @@ def measure(home: Home, objective: Objective) -> dict[str, Any]:
     for day in TEST_DAYS:
         train, test = split(home, objective, START + timedelta(days=day))
         tests.append(test)
-        results["tidemill"].append(judge(test, lambda: shipped_model(train, test)))
-        results["lightgbm"].append(judge(test, lambda: rival(train, test)))
-        rule = baseline_scores(objective, test.column(baseline_feature(objective)))
-        results["recency"].append(judge(test, lambda: rule))
+        results["tidemill"].append(judge(shipped_model, train, test))
+        results["lightgbm"].append(judge(rival, train, test))
+        results["recency"].append(judge(partial(recency, objective), train, test))
         aucs = {name: round(found[-1].auc, 4) for name, found in results.items()}
         print(f"{objective.name} day {day}: AUC {aucs}", flush=True)
     labels, users = pooled(tests, "labels"), pooled(tests, "users")
@@ -169,9 +169,13 @@ def rival(train: Rows, test: Rows) -> NDArray[np.float64]:
     return scores
 
 
-def judge(test: Rows, predict: Any) -> Result:
+def recency(objective: Objective, _: Rows, test: Rows) -> NDArray[np.float64]:
+    return baseline_scores(objective, test.column(baseline_feature(objective)))
+
+
+def judge(predict: Callable[[Rows, Rows], NDArray[np.float64]], train: Rows, test: Rows) -> Result:
     started = time.process_time()
-    scores = predict()
+    scores = predict(train, test)
     spent = time.process_time() - started
     return Result(
         roc_auc(test.labels, scores),

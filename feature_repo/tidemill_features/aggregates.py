@@ -56,7 +56,9 @@ _REPEATED = "SUM(events) > 1 AND MAX(last_us) > MIN(first_us)"
 _SINCE_LAST = f"(MAX(cutoff_us) - MAX(last_us)) / {_DAY_US}"
 
 COUNT_EVER = Aggregate("count_ever", "SUM(events)", "{signal}: events so far", 0.0, grows=True)
-VALUE_EVER = Aggregate("value_ever", "SUM(value)", "{signal}: sum of values so far", 0.0, grows=True)
+VALUE_EVER = Aggregate(
+    "value_ever", "SUM(value)", "{signal}: sum of values so far", 0.0, grows=True
+)
 DAYS_SINCE_LAST = Aggregate(
     "days_since_last", _SINCE_LAST, "{signal}: days since the last one", nan
 )
@@ -71,13 +73,13 @@ TREND = Aggregate(
     "trend_28d",
     f"LN((1.0 + {_RECENT}) / (1.0 + {_BEFORE}))",
     "{signal}: log ratio of the last 28 days to the 28 days before",
-    "0",
+    0.0,
 )
 ACTIVE_WEEKS = Aggregate(
     "active_weeks_112d",
     "BIT_COUNT(BIT_OR(CASE WHEN age < 112 THEN 1 << CAST(age // 7 AS INT) ELSE 0 END))",
     "{signal}: weeks with at least one, of the last 16",
-    "0",
+    0.0,
 )
 MEAN_GAP = Aggregate(
     "mean_gap_days",
@@ -95,7 +97,7 @@ DISTINCT_ITEMS = Aggregate(
     "distinct_items_56d",
     "MAX(distinct_items)",
     "{signal}: different items in the last 56 days",
-    "0",
+    0.0,
 )
 
 EVENT_AGGREGATES = (

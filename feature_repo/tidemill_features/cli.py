@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import typer
-
 from tidemill.cli import console
 from tidemill.cli.options import At, Json, instant_or_log_end
 from tidemill.home import Home
 
 app = typer.Typer(
-    name="features", help="What is known about each user, now and at any past cutoff.",
+    name="features",
+    help="What is known about each user, now and at any past cutoff.",
     no_args_is_help=True,
 )
 
@@ -22,7 +22,7 @@ def register(root: typer.Typer) -> None:
 @app.command("list")
 def list_features(as_json: Json = False) -> None:
     """List the features of this home, and what each of them counts."""
-    from tidemill_features.catalog import load_catalog  # noqa: PLC0415  # keeps --help fast
+    from tidemill_features.catalog import load_catalog  # keeps --help fast
 
     features = load_catalog(Home.from_environment()).features
     if as_json:
@@ -38,9 +38,10 @@ def discover(at: At = None) -> None:
 
     `tidemill train` does this by itself. A signal that is listed stays listed.
     """
-    from tidemill.events import EventLog  # noqa: PLC0415  # keeps --help fast
-    from tidemill_features.catalog import load_catalog, save_catalog  # noqa: PLC0415
-    from tidemill_features.discovery import discover_signals  # noqa: PLC0415
+    from tidemill.events import EventLog  # keeps --help fast
+
+    from tidemill_features.catalog import load_catalog, save_catalog
+    from tidemill_features.discovery import discover_signals
 
     home = Home.from_environment()
     con = EventLog(home.events).connect()
@@ -63,10 +64,11 @@ def materialize(
 
     Rows of a cutoff are computed once; running it again only copies them.
     """
-    from tidemill.events import EventLog  # noqa: PLC0415  # keeps --help fast
-    from tidemill_features.catalog import load_catalog  # noqa: PLC0415
-    from tidemill_features.feast_store import FeatureStorePort  # noqa: PLC0415
-    from tidemill_features.rows import ensure_rows, read_rows  # noqa: PLC0415
+    from tidemill.events import EventLog  # keeps --help fast
+
+    from tidemill_features.catalog import load_catalog
+    from tidemill_features.feast_store import FeatureStorePort
+    from tidemill_features.rows import ensure_rows, read_rows
 
     home = Home.from_environment()
     con = EventLog(home.events).connect()

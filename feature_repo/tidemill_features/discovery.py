@@ -49,9 +49,7 @@ def _event_names(con: duckdb.DuckDBPyConnection, reach: int) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _breakdowns(
-    con: duckdb.DuckDBPyConnection, names: list[str], reach: int
-) -> Iterator[Signal]:
+def _breakdowns(con: duckdb.DuckDBPyConnection, names: list[str], reach: int) -> Iterator[Signal]:
     """Property values are read from the event's JSON, item attributes from the item's."""
     query = """
     WITH occurrences AS (

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import pyarrow as pa
-
 from tidemill.home import Home
+
 from tidemill_features.catalog import FEATURE_VIEW, Catalog
 from tidemill_features.rows import rows_folder
 
@@ -23,13 +23,13 @@ class FeatureStorePort:
 
     def __init__(self, home: Home, catalog: Catalog) -> None:
         os.environ.setdefault("FEAST_USAGE", "False")
-        from feast import FeatureStore, RepoConfig  # noqa: PLC0415  # 6 CPU seconds to import
+        from feast import FeatureStore, RepoConfig  # 6 CPU seconds to import
 
-        from tidemill_features.views import SERVICE, feast_objects  # noqa: PLC0415  # imports feast
+        from tidemill_features.views import SERVICE, feast_objects  # imports feast
 
         self._catalog = catalog
         self._service = SERVICE
-        home.feast_registry.parent.mkdir(parents=True, exist_ok=True)
+        home.root.mkdir(parents=True, exist_ok=True)
         with home.lock("feast"), _quiet():
             self._store = FeatureStore(
                 config=RepoConfig(
@@ -51,7 +51,7 @@ class FeatureStorePort:
 
         Columns: `user_id`, `event_timestamp`, then the catalog's features.
         """
-        import pandas as pd  # noqa: PLC0415  # Feast takes its entity rows as a data frame
+        import pandas as pd  # Feast takes its entity rows as a data frame
 
         keys = pd.DataFrame({"user_id": list(users), "event_timestamp": list(cutoffs)})
         with _quiet():
@@ -86,7 +86,7 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def warnings_off() -> Iterator[None]:
-    import warnings  # noqa: PLC0415
+    import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -17,7 +17,6 @@ from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigBaseModel
-
 from tidemill.errors import OnlineStoreError
 from tidemill.online import OnlineReader, OnlineWriter
 
@@ -115,7 +114,9 @@ def _number(value: Value | None) -> float:
     return value.float_val if value is not None and value.HasField("float_val") else float("nan")
 
 
-def _unpack(vector: np.ndarray[Any, np.dtype[np.float32]], names: Sequence[str]) -> dict[str, Value]:
+def _unpack(
+    vector: np.ndarray[Any, np.dtype[np.float32]], names: Sequence[str]
+) -> dict[str, Value]:
     return {
         name: Value() if np.isnan(value) else Value(float_val=float(value))
         for name, value in zip(names, vector, strict=True)

@@ -8,6 +8,7 @@ bin, and the others are cut into quantiles. Bins come from the reference alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class Bins:
             return ["1: any", "2: missing"]
         edges = self.edges
         texts = [f"up to {edges[0]:g}"]
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             own_bin = np.nextafter(low, np.float32(np.inf)) == high
             texts.append(f"{high:g}" if own_bin else f"{low:g} to {high:g}")
         texts += [f"over {edges[-1]:g}", "missing"]

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-
 from tidemill.bundle import (
     INPUT_NAME,
     MODEL_FILE,
@@ -18,7 +17,7 @@ from tidemill.bundle import (
     read_metadata,
 )
 from tidemill.errors import BundleError
-from tidemill_monitoring.drift import Population
+from tidemill.events.schema import TIMESTAMP
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,6 @@ class Reference:
         order = np.argsort(self.cutoffs, kind="stable")[::-1]
         _, first = np.unique(self.users[order], return_index=True)
         return order[first]
-
-    def windows(self) -> list[Population]:
-        """Vectors and, in the last column, scores of each cutoff, oldest first."""
-        values = np.column_stack([self.vectors, self.scores]).astype(np.float32)
-        rows = [self.cutoffs == cutoff for cutoff in np.unique(self.cutoffs)]
-        return [Population(self.users[row], values[row]) for row in rows]
 
 
 class ServedModels:
@@ -87,7 +80,7 @@ class ServedModels:
         columns = [table.column(name).to_numpy() for name in features]
         return Reference(
             np.asarray(table.column("user_id").to_pylist(), dtype=np.str_),
-            table.column("cutoff").cast("timestamp[us, tz=UTC]").cast("int64").to_numpy(),
+            table.column("cutoff").cast(TIMESTAMP).cast("int64").to_numpy(),
             np.column_stack(columns).astype(np.float32),
             table.column("score").to_numpy().astype(np.float64),
             table.column("label").to_numpy(zero_copy_only=False).astype(np.bool_),
@@ -95,7 +88,7 @@ class ServedModels:
 
 
 def _open(path: Path):  # type: ignore[no-untyped-def]  # onnxruntime ships no types
-    import onnxruntime
+    import onnxruntime  # not for --help
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -80,5 +80,6 @@ def _broken_data(acts: dict[Concern, Verdict], target_event: str | None) -> str 
 
 
 def _reason(acts: dict[Concern, Verdict]) -> str:
-    """One line for the training run's record."""
-    return " ".join(f"{concern.value}: {verdict.sentence}" for concern, verdict in acts.items())
+    """One line for the training run's record: the first sentence of each verdict."""
+    sentences = (f"{c.value}: {verdict.sentence.split('. ')[0]}" for c, verdict in acts.items())
+    return "; ".join(sentence.rstrip(".") for sentence in sentences)

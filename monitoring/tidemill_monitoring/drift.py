@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,10 @@ class Population:
     users: NDArray[np.str_]
     values: NDArray[np.float32]
     """[users, columns]; NaN is missing."""
+
+    def take(self, rows: NDArray[np.intp] | slice, columns: NDArray[np.intp]) -> Population:
+        """Some rows, some columns."""
+        return Population(self.users[rows], self.values[rows][:, columns])
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ def _sample(population: Population, rng: np.random.Generator) -> Population:
     if len(population.users) <= MAXIMUM_USERS:
         return population
     chosen = rng.choice(len(population.users), MAXIMUM_USERS, replace=False)
-    return Population(population.users[chosen], population.values[chosen])
+    return population.take(chosen, np.arange(population.values.shape[1]))
 
 
 def _user_splits(
@@ -159,7 +164,7 @@ def _chunks(bins: Sequence[Bins]) -> list[tuple[int, int]]:
     ends = np.cumsum([each.count for each in bins])
     group = ends // _CELLS_AT_ONCE
     borders = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(bins)]
-    return list(zip(borders[:-1], borders[1:], strict=True))
+    return list(pairwise(borders))
 
 
 def _one_hot(
@@ -176,20 +181,20 @@ def _one_hot(
 
 
 def _divergence_terms(
-    first: NDArray[np.float32], second: NDArray[np.float32]
+    first: NDArray[np.floating], second: NDArray[np.floating]
 ) -> NDArray[np.floating]:
     """Each bin's share of the Jensen-Shannon divergence, in nats."""
-    middle = (first + second) / 2
-    return (_entropy_terms(middle) * 2 - _entropy_terms(first) - _entropy_terms(second)) / 2
+    both = _entropy_terms((first + second) / 2) * 2
+    terms: NDArray[np.floating] = (both - _entropy_terms(first) - _entropy_terms(second)) / 2
+    return terms
 
 
-def _entropy_terms(shares: NDArray[np.float32]) -> NDArray[np.floating]:
-    return -shares * np.log(np.where(shares > 0, shares, 1.0))
+def _entropy_terms(shares: NDArray[np.floating]) -> NDArray[np.floating]:
+    terms: NDArray[np.floating] = -shares * np.log(np.where(shares > 0, shares, 1.0))
+    return terms
 
 
-def _p_values(
-    statistics: NDArray[np.float64], largest: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _p_values(statistics: NDArray[np.float64], largest: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of splits whose largest statistic reaches each column's; the truth counts as one."""
     below = np.searchsorted(np.sort(largest), statistics, side="left")
     return (1 + len(largest) - below) / (1 + len(largest))

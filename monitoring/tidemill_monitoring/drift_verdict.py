@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tidemill.evaluation import roc_auc
+
 from tidemill_monitoring.drift import ColumnDrift, Population, measure_drift
 from tidemill_monitoring.verdicts import (
     MINIMUM_USERS,
@@ -24,9 +25,7 @@ IMPORTANT = 0.05
 _SHOWN_FEATURES = 30
 
 
-def separating_power(
-    values: NDArray[np.float32], labels: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def separating_power(values: NDArray[np.float32], labels: NDArray[np.bool_]) -> NDArray[np.float64]:
     """How well each column [users, columns] alone ranks the outcome: |AUC - 0.5|, 0 to 0.5."""
     lowest = np.finfo(np.float32).min
     present = np.where(np.isnan(values), lowest, values)
@@ -46,10 +45,11 @@ def ordinary_effects(
     if len(large) < 2:
         return None
     effects = []
-    for earlier, later in zip(large[:-1], large[1:], strict=True):
+    for earlier, later in pairwise(large):
         by_name = {c.name: c.effect for c in measure_drift(earlier, later, names)}
         effects.append([by_name[name] for name in names])
-    return np.max(effects, axis=0)
+    largest: NDArray[np.float64] = np.max(effects, axis=0)
+    return largest
 
 
 def judge_drift(

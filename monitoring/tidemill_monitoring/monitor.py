@@ -1,151 +1,54 @@
-"""Gathers what each check needs, asks it for a verdict, and keeps the answer."""
+"""Runs every check, decides, and keeps the answer."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from tidemill.bundle import BundleMetadata
-from tidemill.home import Home
-from tidemill.predictions import read_predictions
-from tidemill_features.catalog import load_catalog
-from tidemill_monitoring import drift_verdict, performance
-from tidemill_monitoring.champion import Reference, ServedModels
+from tidemill_monitoring.checks import check_drift, check_outcomes, check_quality, check_skew
 from tidemill_monitoring.decision import decide
-from tidemill_monitoring.drift import ColumnDrift, Population, measure_drift
-from tidemill_monitoring.event_counts import read_daily_counts
-from tidemill_monitoring.quality import find_dead_features, judge_quality
-from tidemill_monitoring.rebuild import rebuild_vectors, sample_pairs
+from tidemill_monitoring.inputs import MonitorInputs
 from tidemill_monitoring.retraining import read_state
-from tidemill_monitoring.served import ClosedAnswers, ServedHistory, from_us, read_served
-from tidemill_monitoring.skew import find_skew, judge_skew
-from tidemill_monitoring.snapshots import choose_columns, draw_snapshot
-from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, MonitorRun, Verdict
-from tidemill_monitoring.volumes import VolumeChange, earlier_windows, find_changes
+from tidemill_monitoring.verdicts import MonitorRun
 
-if TYPE_CHECKING:
-    import duckdb
-
-    from tidemill.objective import Objective
-
-SCORE = "score"
-_DAY = timedelta(days=1)
-_LABEL_LAG = _DAY
-"""How long the log may have been silent and still be trusted to hold all outcomes."""
+VERDICT_FILE = "verdict.json"
 
 
-@dataclass(frozen=True)
-class MonitorInputs:
-    """Everything that is read once and used by several checks."""
+def run_monitor(inputs: MonitorInputs, log: Callable[[str], None]) -> tuple[MonitorRun, Path]:
+    """All verdicts and the decision, and the folder that holds them.
 
-    home: Home
-    objective: Objective
-    con: duckdb.DuckDBPyConnection
-    at: datetime
-    window_days: int
-
-    @property
-    def window(self) -> timedelta:
-        return timedelta(days=self.window_days)
-
-    @property
-    def start(self) -> datetime:
-        return self.at - self.window
-
-    @cached_property
-    def models(self) -> ServedModels:
-        return ServedModels(self.home.served(self.objective.name))
-
-    @cached_property
-    def version(self) -> str:
-        return self.models.current_version()
-
-    @cached_property
-    def metadata(self) -> BundleMetadata:
-        metadata = self.models.metadata(self.version)
-        assert metadata is not None  # noqa: S101  # current_version saw the file
-        return metadata
-
-    @cached_property
-    def reference(self) -> Reference:
-        return self.models.reference(self.version, self.metadata.features)
-
-    @cached_property
-    def outcomes_known_until(self) -> datetime:
-        """`at`, or earlier when the log fell silent: a missing event is then no proof."""
-        row = self.con.execute(
-            "SELECT epoch_us(MAX(timestamp)) FROM events WHERE timestamp < $at", {"at": self.at}
-        ).fetchone()
-        newest = None if row is None else row[0]
-        return self.at if newest is None else min(self.at, from_us(newest) + _LABEL_LAG)
-
-    @cached_property
-    def history(self) -> ServedHistory:
-        return read_served(
-            read_predictions(self.home.predictions(self.objective.name)),
-            features=self.metadata.features,
-            bundle_of=self.models.metadata,
-            at=self.at,
-            window=self.window,
-            known_at=self.outcomes_known_until - self.objective.target.within,
-        )
-
-    @cached_property
-    def events_of(self) -> dict[str, str | None]:
-        """Feature to the event it counts."""
-        return {feature.name: feature.event for feature in load_catalog(self.home).features}
-
-    @cached_property
-    def comparable(self) -> NDArray[np.intp]:
-        """Columns that can be compared over time: those that do not only grow."""
-        catalog = load_catalog(self.home).features
-        growing = {feature.name for feature in catalog if feature.aggregate.grows}
-        names = self.metadata.features
-        return np.flatnonzero([name not in growing for name in names])
-
-    @cached_property
-    def changes(self) -> list[VolumeChange]:
-        daily = read_daily_counts(self.con, self.at, self.window_days)
-        return find_changes(daily, self.window_days, self.start)
-
-
-def run_monitor(inputs: MonitorInputs, folder: Path, log: Callable[[str], None]) -> MonitorRun:
-    """All checks; writes evidently.html, evidently.json and verdict.json into `folder`."""
+    The folder is named after the monitored instant; verdict.json is written last and at once, so
+    a folder without it is a run that did not finish. Raises BundleError without a served model.
+    """
+    version = inputs.version
+    folder = inputs.home.monitoring(inputs.objective.name) / f"{inputs.at:%Y%m%dT%H%M%SZ}"
     folder.mkdir(parents=True, exist_ok=True)
-    verdicts = []
-    for words, check in (
-        ("event volumes and features", _check_quality),
-        ("served vectors against their offline rebuild", _check_skew),
-    ):
-        log(words)
-        verdicts.append(check(inputs))
-    log("drift")
-    verdicts.append(_check_drift(inputs, folder))
-    log("outcomes")
-    verdicts += _check_outcomes(inputs)
-    spec = inputs.objective.spec
+    log(f"checking events and features before {inputs.at:%Y-%m-%d %H:%M} UTC")
+    quality = check_quality(inputs)
+    log("rebuilding served vectors")
+    skew = check_skew(inputs)
+    log("measuring drift")
+    drift = check_drift(inputs, folder)
+    log("comparing predictions with outcomes")
+    verdicts = (quality, skew, drift, *check_outcomes(inputs))
+    objective = inputs.objective
     decision = decide(
         verdicts,
-        read_state(inputs.home, inputs.objective.name),
+        read_state(inputs.home, objective.name),
         inputs.at,
-        spec.monitoring.retrain.cooldown,
-        inputs.objective.target.event,
+        objective.spec.monitoring.retrain.cooldown,
+        objective.target.event,
     )
-    run = MonitorRun(
-        objective=inputs.objective.name,
-        at=inputs.at.isoformat(),
-        window_days=inputs.window_days,
-        model_version=inputs.version,
-        verdicts=tuple(verdicts),
-        decision=decision,
-    )
-    _write_json(folder / "verdict.json", run.to_json())
-    return run
+    at = inputs.at.isoformat()
+    run = MonitorRun(objective.name, at, inputs.window_days, version, verdicts, decision)
+    _write_at_once(folder / VERDICT_FILE, run)
+    return run, folder
+
+
+def _write_at_once(path: Path, run: MonitorRun) -> None:
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    draft.write_bytes(orjson.dumps(run.to_json(), option=orjson.OPT_INDENT_2))
+    draft.replace(path)

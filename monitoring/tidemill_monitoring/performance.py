@@ -1,4 +1,4 @@
-"""Performance and base rate, once outcomes are known: what was promised against what happened."""
+"""Performance, once outcomes are known: what was promised against what happened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tidemill.bundle import GRADES
 from tidemill.evaluation import (
     average_precision,
@@ -17,18 +16,17 @@ from tidemill.evaluation import (
     expected_calibration_error,
     roc_auc,
 )
+
+from tidemill_monitoring.intervals import Estimate, judge_ratio, wilson_interval
 from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict
 
 MINIMUM_POSITIVES = 20
 """Fewer outcomes (or non-outcomes) leave the AUC uncertain by more than 0.06."""
 AUC_LOSS = 0.02
 """A smaller loss of AUC is not worth a retraining."""
-RATIO_WATCH, RATIO_ACT = 1.1, 1.25
-"""How far predicted over observed, or a base rate over the trained one, may be from 1."""
 LIFT_WATCH, LIFT_ACT = 0.8, 0.5
 """Share of grade A's promised lift that must be within its interval."""
 _DRAWS = 300
-_INTERVAL = (0.025, 0.975)
 _CHANCE_LEVEL = 0.99
 
 
@@ -53,22 +51,6 @@ class Promise:
     """Of the test rows; a user may have several."""
     scores: NDArray[np.float64]
     labels: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95% bootstrap interval."""
-
-    observed: float
-    lower: float
-    upper: float
-
-    @classmethod
-    def of(cls, observed: float, draws: NDArray[np.floating]) -> Estimate:
-        if np.isnan(draws).all():
-            return cls(observed, float("nan"), float("nan"))
-        lower, upper = np.nanquantile(draws, _INTERVAL)
-        return cls(observed, float(lower), float(upper))
 
 
 def judge_performance(outcomes: Outcomes, promise: Promise, seed: int = 0) -> Verdict:
@@ -120,33 +102,6 @@ def outcomes_unknown(due: datetime | None, concern: Concern) -> Verdict:
         sentence = f"No outcome is known yet: the first horizon closes on {due:%Y-%m-%d %H:%M} UTC."
     evidence = {"outcomes_known_at": None if due is None else due.isoformat()}
     return Verdict(concern, Status.UNDECIDED, sentence, evidence)
-
-
-def judge_base_rate(labels: NDArray[np.bool_], trained: float) -> Verdict:
-    """Share of users with the outcome, against the newest training window's."""
-    if len(labels) < MINIMUM_USERS:
-        sentence = f"Outcomes of only {len(labels)} users are known; {MINIMUM_USERS} are needed."
-        evidence = {"users": len(labels), "needed": MINIMUM_USERS}
-        return Verdict(Concern.BASE_RATE, Status.UNDECIDED, sentence, evidence)
-    rate = float(labels.mean())
-    low, high = wilson_interval(int(labels.sum()), len(labels))
-    status = _outside(low / trained, high / trained) if trained else Status.WATCH
-    evidence = {
-        "users": len(labels), "rate": rate, "lower": low, "upper": high, "trained": trained
-    }  # fmt: skip
-    sentence = f"{rate:.1%} of users had the outcome ({low:.1%} to {high:.1%}); {trained:.1%} "
-    sentence += "in the newest training window."
-    if status is not Status.OK:
-        sentence += " Expect scores to be off by that factor until the model is retrained."
-    return Verdict(Concern.BASE_RATE, status, sentence, evidence)
-
-
-def wilson_interval(hits: int, rows: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson 1927); sound for shares near 0."""
-    z, share = 1.96, hits / rows
-    centre = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
-    half = z / (1 + z**2 / rows) * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 def _sizes(outcomes: Outcomes) -> dict[str, Any]:
@@ -241,7 +196,7 @@ def _judge_ranking(loss: Estimate, auc: Estimate, promise: Promise) -> Finding |
 
 
 def _judge_ratio(ratio: Estimate, outcomes: Outcomes) -> Finding | None:
-    status = _outside(ratio.lower, ratio.upper)
+    status = judge_ratio(ratio.lower, ratio.upper)
     if status is Status.OK:
         return None
     side = "high" if ratio.observed > 1 else "low"
@@ -251,15 +206,6 @@ def _judge_ratio(ratio: Estimate, outcomes: Outcomes) -> Finding | None:
         f"{ratio.upper:.2f})"
     )
     return status, text
-
-
-def _outside(lower: float, upper: float) -> Status:
-    """Is the whole interval of a ratio beyond the watch or the act band around 1?"""
-    if lower > RATIO_ACT or upper < 1 / RATIO_ACT:
-        return Status.ACT
-    if lower > RATIO_WATCH or upper < 1 / RATIO_WATCH:
-        return Status.WATCH
-    return Status.OK
 
 
 def _judge_shape(ece: float, by_chance: float, promise: Promise) -> Finding | None:

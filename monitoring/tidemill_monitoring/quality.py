@@ -126,10 +126,10 @@ def _describe(change: VolumeChange, horizon: timedelta, target_event: str | None
         found = change.renamed_to
         learnable = change.since + horizon
         text = (
-            f"`{change.name}` stopped on {day}; `{found.name}` started then at a similar daily "
-            f"volume ({found.daily_after:.0f} against {found.daily_before:.0f}): a tracking change "
-            f"renamed it? Undo the change, or retrain; outcomes after it are known from "
-            f"{learnable:%Y-%m-%d} on."
+            f"`{change.name}` stopped on {day}; `{found.name}` started on "
+            f"{found.since:%Y-%m-%d} at a similar daily volume ({found.daily_after:.0f} against "
+            f"{found.daily_before:.0f}): a tracking change renamed it? Undo the change, or "
+            f"retrain; outcomes after it are known from {learnable:%Y-%m-%d} on."
         )
     if change.name == target_event:
         text += " It is the objective's own event: no outcome can be seen without it."
@@ -161,9 +161,15 @@ def _evidence(
                 **asdict(change),
                 "since": change.since.isoformat(),
                 "settled": change.since < trained_until,
+                "renamed_to": _successor(change),
             }
             for change in changes
         ],
         "disappeared_features": list(dead.disappeared),
         "frozen_features": list(dead.frozen),
     }
+
+
+def _successor(change: VolumeChange) -> dict[str, object] | None:
+    found = change.renamed_to
+    return None if found is None else {**asdict(found), "since": found.since.isoformat()}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tidemill.errors import BundleError
 from tidemill_features.catalog import Catalog
+
 from tidemill_monitoring.served import ServedVectors, from_us
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def rebuild_vectors(
 
     Raises BundleError when the catalog does not define a feature of the model.
     """
-    from tidemill_features.engine import compute_features, to_matrix  # noqa: PLC0415  # duckdb
+    from tidemill_features.engine import compute_features, to_matrix  # duckdb
 
     unknown = sorted(set(features) - set(catalog.names))
     if unknown:

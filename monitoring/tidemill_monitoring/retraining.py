@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tidemill.errors import PipelineError
 from tidemill.home import Home
+
 from tidemill_monitoring.decision import RetrainingState
 
 _REASON_LENGTH = 500
@@ -30,9 +31,10 @@ def read_state(home: Home, objective: str) -> RetrainingState:
         return RetrainingState(last, in_flight=handle is None)
 
 
-def retrain(home: Home, objective: str, at: datetime, reason: str) -> None:
+def retrain(home: Home, reference: str, objective: str, at: datetime, reason: str) -> None:
     """Run `tidemill train` as a process of its own; its output goes to stderr.
 
+    `reference` is how the user named the objective: its file, or its name.
     The training process inherits the lock, so it counts as running even if the monitor is killed.
     Raises PipelineError when the training failed or another one is running.
     """
@@ -41,19 +43,17 @@ def retrain(home: Home, objective: str, at: datetime, reason: str) -> None:
         if handle is None:
             raise PipelineError(
                 f"a retraining of '{objective}' is already running",
-                hint="wait for it; `tidemill models` shows its outcome",
+                hint="wait for it; `tidemill models {objective}` shows its outcome",
             )
         _remember(folder, at)
-        command = [sys.executable, "-m", "tidemill.cli", "train", objective]
+        command = [sys.executable, "-m", "tidemill.cli", "train", reference]
         command += ["--at", at.isoformat(), "--reason", reason[:_REASON_LENGTH]]
         environment = {**os.environ, "TIDEMILL_HOME": str(home.root)}
-        done = subprocess.run(
-            command, stdout=2, env=environment, pass_fds=(handle,), check=False
-        )
+        done = subprocess.run(command, stdout=2, env=environment, pass_fds=(handle,), check=False)
     if done.returncode != 0:
         raise PipelineError(
             f"retraining '{objective}' failed with exit code {done.returncode}",
-            hint=f"run `tidemill train {objective}` to see it again; "
+            hint=f"run `tidemill train {reference}` to see it again; "
             "the model that was live still is",
         )
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tidemill.bundle import BundleMetadata
 from tidemill.predictions import Predictions, hash_features
 
@@ -77,23 +76,23 @@ def read_served(
     bundle_of: BundleOf,
     at: datetime,
     window: timedelta,
-    horizon: timedelta,
+    known_at: datetime,
 ) -> ServedHistory:
-    """One pass over the log; keeps vectors of the window only.
+    """One pass over the log; keeps vectors of the window before `at` only.
 
-    Answers count as closed when cutoff + horizon <= `at`, and when the user was in the
-    population of the model that answered.
+    Answers are closed from cutoffs up to `known_at`, one horizon before the last known outcome.
+    Users outside the population of the model that answered are left out.
     """
     layout = hash_features(features)
-    end, start, known = _to_us(at), _to_us(at - window), _to_us(at - horizon)
+    end, start, known = _to_us(at), _to_us(at - window), _to_us(known_at)
     recent: dict[tuple[str, int], tuple[_Answer, NDArray[np.float32]]] = {}
     closed: dict[tuple[str, int], _Answer] = {}
     first: int | None = None
     for frame in log:
         bundle = bundle_of(frame.model_version)
-        for row in np.flatnonzero(~frame.cold_start & (frame.cutoffs <= end)):
+        for row in np.flatnonzero(~frame.cold_start & (frame.cutoffs <= end)).tolist():
             cutoff, user = int(frame.cutoffs[row]), frame.users[row]
-            if user is None or bundle is None or not _in_population(bundle, frame, int(row)):
+            if user is None or bundle is None or not _in_population(bundle, frame, row):
                 continue
             first = cutoff if first is None else min(first, cutoff)
             score, grade = float(frame.scores[row]), frame.grades[row]

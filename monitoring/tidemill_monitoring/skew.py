@@ -36,7 +36,7 @@ def find_skew(
     """
     differs = (served != rebuilt) & ~(np.isnan(served) & np.isnan(rebuilt))
     found = []
-    for index in np.flatnonzero(differs.any(axis=0)):
+    for index in np.flatnonzero(differs.any(axis=0)).tolist():
         rows = np.flatnonzero(differs[:, index])
         values = _optional(served[rows[0], index]), _optional(rebuilt[rows[0], index])
         found.append(SkewedFeature(names[index], len(rows), *values))

@@ -49,7 +49,7 @@ def draw_snapshot(
 def _draw(
     reference: Population, current: Population, names: Sequence[str], folder: Path
 ) -> dict[str, float]:
-    import pandas as pd
+    import pandas as pd  # with evidently, seconds to import
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import ValueDrift
 

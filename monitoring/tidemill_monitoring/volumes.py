@@ -54,6 +54,8 @@ class Renaming:
     """The name that took over from a stopped one."""
 
     name: str
+    since: datetime
+    """First event of the new name."""
     daily_before: float
     """Usual events a day of the old name."""
     daily_after: float
@@ -101,21 +103,22 @@ def find_changes(daily: DailyCounts, window: int, since: datetime) -> list[Volum
         if kind == "stopped":
             begun = daily.last_seen[index]
             successor = _successor(daily, index, newcomers, expected / window)
-        changes.append(
-            VolumeChange(name, kind, int(totals[index, 0]), expected, begun, successor)
-        )
+        changes.append(VolumeChange(name, kind, int(totals[index, 0]), expected, begun, successor))
+    successors = {change.renamed_to.name for change in changes if change.renamed_to is not None}
     order = ("stopped", "collapsed", "appeared", "fell", "jumped")
-    return sorted(changes, key=lambda change: (order.index(change.kind), -change.expected))
+    return sorted(
+        (change for change in changes if change.name not in successors),
+        key=lambda change: (order.index(change.kind), -change.expected),
+    )
 
 
 def earlier_windows(daily: DailyCounts, window: int) -> int:
     """How many whole windows the log holds before the one that is judged."""
-    return max(0, min(EARLIER_WINDOWS, min(daily.days_known, daily.counts.shape[1]) // window - 1))
+    days = min(daily.days_known, daily.counts.shape[1])
+    return int(np.clip(days // window - 1, 0, EARLIER_WINDOWS))
 
 
-def _judge(
-    days: NDArray[np.int64], totals: NDArray[np.int64], daily_rate: float
-) -> str | None:
+def _judge(days: NDArray[np.int64], totals: NDArray[np.int64], daily_rate: float) -> str | None:
     observed, earlier = int(totals[0]), totals[1:]
     if _has_stopped(days, daily_rate):
         return "stopped"
@@ -146,7 +149,8 @@ def _log_change(observed: int, earlier: NDArray[np.int64]) -> float | None:
     if max(expected, observed) < _MINIMUM_EVENTS:
         return None
     mad = 1.4826 * float(np.median(np.abs(logs - centre)))
-    spread = float(np.hypot(max(mad, _USUAL_SPREAD), 1.0 / np.sqrt(expected)))
+    known = 1.0 + 1.0 / (len(earlier) - 1)  # a spread estimated from few windows is often too small
+    spread = known * float(np.hypot(max(mad, _USUAL_SPREAD), 1.0 / np.sqrt(expected)))
     change = float(np.log(observed + 1.0)) - centre
     outside = observed < earlier.min() or observed > earlier.max()
     return change if abs(change) > max(_JUMP, _UNUSUAL * spread) and outside else None
@@ -168,11 +172,12 @@ def _successor(
         if abs(np.log((daily_after + 0.1) / daily_before)) > _SAME_VOLUME:
             continue
         likeness = name_similarity(daily.names[stopped], daily.names[index])
-        candidates.append(Renaming(daily.names[index], daily_before, daily_after, likeness))
+        since = daily.first_seen[index]
+        candidates.append(Renaming(daily.names[index], since, daily_before, daily_after, likeness))
     return max(candidates, key=lambda found: found.similarity, default=None)
 
 
 def name_similarity(one: str, other: str) -> float:
     """1.0 when the names differ only in case and punctuation."""
-    letters = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in (one, other)]
-    return SequenceMatcher(None, *letters).ratio()
+    first, second = (re.sub(r"[^a-z0-9]", "", name.lower()) for name in (one, other))
+    return SequenceMatcher(None, first, second).ratio()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tidemill.bundle import (
     DEFAULT_GRADE_SHARES,
+    EVALUATION_FILE,
     MODEL_FILE,
     REFERENCE_FILE,
     BundleMetadata,
@@ -21,6 +21,7 @@ from tidemill.bundle import (
 from tidemill.grading import grade_thresholds
 from tidemill.objective import Objective
 from tidemill_features.catalog import FEATURE_VIEW
+
 from tidemill_pipelines.dataset import CURRENT, TEST, TRAIN, read_split
 from tidemill_pipelines.evaluate import write_reference
 from tidemill_pipelines.export import attach_metadata, open_session, run
@@ -32,7 +33,7 @@ _PACKAGES = ("torch", "onnx", "onnxruntime", "numpy", "feast", "duckdb", "tidemi
 def make_bundle(
     objective: Objective, dataset: Path, model: Path, evaluation: Path, folder: Path
 ) -> BundleMetadata:
-    """Fill `folder` with model.onnx and reference.parquet; returns the model's description."""
+    """Fill `folder` with model, reference rows and evaluation; returns the model's description."""
     facts = json.loads(evaluation.read_text())
     train, test, current = (read_split(dataset, split) for split in (TRAIN, TEST, CURRENT))
     session = open_session(model)
@@ -57,6 +58,7 @@ def make_bundle(
     )
     folder.mkdir(parents=True)
     shutil.copy(model, folder / MODEL_FILE)
+    shutil.copy(evaluation, folder / EVALUATION_FILE)
     attach_metadata(folder / MODEL_FILE, metadata)
     write_reference(folder / REFERENCE_FILE, test, run(session, test.vectors))
     return metadata
@@ -76,6 +78,4 @@ def run_parameters(metadata: BundleMetadata) -> dict[str, str]:
 
 
 def _instants(cutoffs: NDArray[np.int64]) -> tuple[str, ...]:
-    return tuple(
-        datetime.fromtimestamp(us / 1e6, tz=UTC).isoformat() for us in np.unique(cutoffs)
-    )
+    return tuple(datetime.fromtimestamp(us / 1e6, tz=UTC).isoformat() for us in np.unique(cutoffs))

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
 from tidemill.cli import console
 from tidemill.cli.options import At, Json, instant_or_log_end
 from tidemill.errors import TidemillError
 from tidemill.home import Home
-from tidemill.objective import remember_objective, resolve_objective
+from tidemill.objective import adopt_objective
 
 
 def register(app: typer.Typer) -> None:
@@ -38,18 +37,18 @@ def train(
     live model on a later window, registers the bundle in MLflow, and promotes it if it is better.
     A refused challenger is a normal outcome and exits with 0.
     """
-    from tidemill.events import EventLog  # noqa: PLC0415  # keeps --help fast
-    from tidemill_pipelines.local_run import run_locally  # noqa: PLC0415
+    from tidemill.events import EventLog  # keeps --help fast
+
+    from tidemill_pipelines.local_run import run_locally
 
     home = Home.from_environment()
-    declared = resolve_objective(home, objective)
-    text = remember_objective(home, declared, objective)
+    declared = adopt_objective(home, objective)
     started = time.monotonic()
     con = EventLog(home.events).connect()
     instant = instant_or_log_end(con, at)
     con.close()
     console.log(f"training [bold]{declared.name}[/] as of {instant:%Y-%m-%d %H:%M} UTC")
-    folder = run_locally(home, declared.name, text, instant, reason, console.log)
+    folder = run_locally(home, declared, instant, reason, console.log)
     newest = _versions(home, declared.name)[0]
     live = "champion" in newest["aliases"]
     if as_json:
@@ -71,7 +70,7 @@ def models(
     if as_json:
         console.print_json(versions)
         return
-    from rich.table import Table  # noqa: PLC0415  # keeps --help fast
+    from rich.table import Table  # keeps --help fast
 
     table = Table("version", "alias", "registered", "why trained", "gate")
     for found in versions:
@@ -91,7 +90,7 @@ def promote(
     reason: Annotated[str, typer.Option(help="Why, for the record.")],
 ) -> None:
     """Make a registered version live by hand, against or without the gate."""
-    from tidemill.registry import Registry  # noqa: PLC0415  # imports mlflow
+    from tidemill.registry import Registry  # imports mlflow
 
     Registry(Home.from_environment()).promote(objective, version, f"by hand: {reason}")
     console.log(f"{objective} version {version} is live")
@@ -102,7 +101,7 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Why, for the record.")],
 ) -> None:
     """Make the previous champion live again."""
-    from tidemill.registry import Registry  # noqa: PLC0415  # imports mlflow
+    from tidemill.registry import Registry  # imports mlflow
 
     version = Registry(Home.from_environment()).rollback(objective, f"rollback: {reason}")
     console.log(f"{objective} is back to version {version}")
@@ -112,16 +111,16 @@ def compile_pipeline(
     out: Annotated[Path, typer.Argument(help="Where to write the pipeline's YAML.")],
 ) -> None:
     """Compile the training pipeline to Kubeflow's IR, for `kfp pipeline create` or the UI."""
-    from kfp.compiler import Compiler  # noqa: PLC0415  # 1 CPU second to import
+    from kfp.compiler import Compiler  # 1 CPU second to import
 
-    from tidemill_pipelines.pipeline import training  # noqa: PLC0415
+    from tidemill_pipelines.pipeline import training
 
     Compiler().compile(training, package_path=str(out))
     console.log(f"wrote {out}")
 
 
 def _versions(home: Home, objective: str) -> list[dict[str, Any]]:
-    from tidemill.registry import Registry  # noqa: PLC0415  # imports mlflow
+    from tidemill.registry import Registry  # imports mlflow
 
     versions = Registry(home).versions(objective)
     if not versions:

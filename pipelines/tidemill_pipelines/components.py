@@ -18,9 +18,9 @@ component = partial(dsl.component, base_image=IMAGE, install_kfp_package=False)
 @component
 def validate(
     home: str, objective: str, at: str, readiness: Output[Artifact], metrics: Output[Metrics]
-):
-    from tidemill_pipelines.reporting import reported
+) -> None:
     from tidemill_pipelines import steps
+    from tidemill_pipelines.reporting import reported
 
     with reported():
         for name, value in steps.validate(home, objective, at, readiness.path).items():
@@ -30,9 +30,9 @@ def validate(
 @component
 def build_training_set(
     home: str, objective: str, readiness: Input[Artifact], dataset: Output[Dataset]
-):
-    from tidemill_pipelines.reporting import reported
+) -> None:
     from tidemill_pipelines import steps
+    from tidemill_pipelines.reporting import reported
 
     with reported():
         dataset.metadata.update(
@@ -43,9 +43,9 @@ def build_training_set(
 @component
 def train(
     objective: str, dataset: Input[Dataset], model: Output[Model], metrics: Output[Metrics]
-):
-    from tidemill_pipelines.reporting import reported
+) -> None:
     from tidemill_pipelines import steps
+    from tidemill_pipelines.reporting import reported
 
     with reported():
         for name, value in steps.train(objective, dataset.path, model.path).items():
@@ -60,9 +60,9 @@ def evaluate(
     model: Input[Model],
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
-):
-    from tidemill_pipelines.reporting import reported
+) -> None:
     from tidemill_pipelines import steps
+    from tidemill_pipelines.reporting import reported
 
     with reported():
         measured = steps.evaluate(home, objective, dataset.path, model.path, evaluation.path)
@@ -79,28 +79,26 @@ def register(
     model: Input[Model],
     evaluation: Input[Artifact],
 ) -> str:
-    from tidemill_pipelines.reporting import reported
     from tidemill_pipelines import steps
+    from tidemill_pipelines.reporting import reported
 
     with reported():
-        return steps.register(
-            home, objective, dataset.path, model.path, evaluation.path, reason
-        )
+        return steps.register(home, objective, dataset.path, model.path, evaluation.path, reason)
 
 
 @component
 def quality_gate(evaluation: Input[Artifact]) -> bool:
-    from tidemill_pipelines.reporting import reported
     from tidemill_pipelines import steps
+    from tidemill_pipelines.reporting import reported
 
     with reported():
         return steps.gate(evaluation.path)
 
 
 @component
-def promote(home: str, objective: str, version: str, evaluation: Input[Artifact]):
-    from tidemill_pipelines.reporting import reported
+def promote(home: str, objective: str, version: str, evaluation: Input[Artifact]) -> None:
     from tidemill_pipelines import steps
+    from tidemill_pipelines.reporting import reported
 
     with reported():
         steps.promote(home, objective, version, evaluation.path)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tidemill.bundle import GRADES
 from tidemill.evaluation import (
     PairedDifference,
@@ -21,6 +20,7 @@ from tidemill.evaluation import (
 )
 from tidemill.grading import grade, grade_thresholds
 from tidemill_features.catalog import Catalog
+
 from tidemill_pipelines.dataset import Rows
 
 _CURVE_POINTS = 200
@@ -90,7 +90,7 @@ def indicators(test: Rows, catalog: Catalog) -> list[dict[str, Any]]:
         found.append((roc_auc(test.labels, known), feature))
     found.sort(key=lambda pair: -abs(pair[0] - 0.5))
     seen: set[str] = set()
-    best = []
+    best: list[dict[str, Any]] = []
     for auc, feature in found:
         if feature.signal.name in seen or len(best) == _INDICATORS:
             continue
@@ -143,8 +143,8 @@ def _thin(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[list[float]]:
 
 def write_reference(path: Path, test: Rows, scores: NDArray[np.float64]) -> None:
     """The test window as the bundle saw it: what monitors compare live traffic with."""
-    import pyarrow as pa  # noqa: PLC0415  # the rest of this module is numpy alone
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa  # the rest of this module is numpy alone
+    import pyarrow.parquet as pq
 
     columns: dict[str, Any] = {
         "user_id": pa.array(test.users.tolist(), pa.string()),

@@ -13,9 +13,9 @@ import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-
 from tidemill.bundle import INPUT_NAME, OUTPUT_NAME, BundleMetadata
 from tidemill.errors import BundleError
+
 from tidemill_pipelines.models.wide_deep import score
 
 _OPSET = 20
@@ -50,9 +50,7 @@ def export(model: torch.nn.Module, width: int, path: Path) -> None:
         )
 
 
-def largest_difference(
-    model: torch.nn.Module, path: Path, rows: NDArray[np.float32]
-) -> float:
+def largest_difference(model: torch.nn.Module, path: Path, rows: NDArray[np.float32]) -> float:
     """Largest |torch - ONNX| over `rows` and over small batches. Raises BundleError above 1e-5."""
     session = open_session(path)
     difference = float(np.abs(score(model, rows) - run(session, rows)).max())
@@ -70,9 +68,7 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def run(
-    session: onnxruntime.InferenceSession, rows: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def run(session: onnxruntime.InferenceSession, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     """Scores of raw feature rows, shape [n]."""
     scores: NDArray[np.float64] = session.run([OUTPUT_NAME], {INPUT_NAME: rows})[0].astype("f8")
     return scores

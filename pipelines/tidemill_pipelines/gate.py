@@ -15,9 +15,7 @@ class Verdict:
     reason: str
 
 
-def decide(
-    over_baseline: PairedDifference, over_champion: PairedDifference | None
-) -> Verdict:
+def decide(over_baseline: PairedDifference, over_champion: PairedDifference | None) -> Verdict:
     """A challenger must beat the simple rule and, if there is one, the champion.
 
     Both with 95% confidence on the same later window: a point estimate would promote an equal
@@ -28,9 +26,7 @@ def decide(
     if over_champion is None:
         return Verdict(True, f"first model; better than recency alone: {_words(over_baseline)}")
     if over_champion.lower <= 0:
-        return Verdict(
-            False, f"not better than the champion beyond doubt: {_words(over_champion)}"
-        )
+        return Verdict(False, f"not better than the champion beyond doubt: {_words(over_champion)}")
     return Verdict(True, f"better than the champion: {_words(over_champion)}")
 
 

@@ -13,18 +13,20 @@ from pathlib import Path
 
 from tidemill.errors import PipelineError, TidemillError
 from tidemill.home import Home
+from tidemill.objective import Objective
+
 from tidemill_pipelines.reporting import read_error
 
 _STARTED = re.compile(r"Executing task .*?'([a-z-]+)'")
 _SAID = re.compile(r"tidemill: (.*)")
+_RAISED = re.compile(r"\s*((?:\w+\.)*\w*(?:Error|Exception)\b.*)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _RUNS_KEPT = 5
 
 
 def run_locally(
     home: Home,
-    objective_name: str,
-    objective_text: str,
+    objective: Objective,
     at: datetime,
     reason: str,
     say: Callable[[str], None],
@@ -34,19 +36,19 @@ def run_locally(
     Raises the step's own error, or PipelineError with the place of the full log.
     """
     os.environ.setdefault("KFP_DISABLE_EXECUTION_CACHING_BY_DEFAULT", "true")
-    from kfp import local  # noqa: PLC0415  # 1 CPU second to import
+    from kfp import local  # 1 CPU second to import
 
-    from tidemill_pipelines.pipeline import training  # noqa: PLC0415  # imports kfp
+    from tidemill_pipelines.pipeline import training  # imports kfp
 
-    with home.lock(f"train-{objective_name}"):
-        folder = home.runs / objective_name / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    with home.lock(f"train-{objective.name}"):
+        folder = home.runs / objective.name / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
         folder.mkdir(parents=True)
         log = _RunLog(folder / "run.log", say)
         try:
             with contextlib.redirect_stdout(log):
                 local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(folder))
                 training(
-                    objective=objective_text,
+                    objective=objective.model_dump_json(),
                     at=at.astimezone(UTC).isoformat(),
                     home=str(home.root),
                     reason=reason,
@@ -55,7 +57,8 @@ def run_locally(
             raise
         except Exception as error:
             raise log.error or PipelineError(
-                f"the pipeline failed at step '{log.step}': {error}", hint=f"see {log.path}"
+                f"the pipeline failed at step '{log.step}': {log.cause or error}",
+                hint=f"the whole log is in {log.path}",
             ) from error
         finally:
             log.finish()
@@ -69,6 +72,7 @@ class _RunLog(io.TextIOBase):
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self.path = path
         self.step = "start"
+        self.cause = ""
         self.error: TidemillError | None = None
         self._say = say
         self._file = path.open("w")
@@ -94,6 +98,8 @@ class _RunLog(io.TextIOBase):
             self._say(f"[bold]{self.step}[/]")
         elif (error := read_error(line)) is not None:
             self.error = error
+        elif cause := _RAISED.match(line):
+            self.cause = cause[1]
         elif said := _SAID.search(line):
             self._say(f"  {said[1]}")
 

@@ -7,14 +7,14 @@ from tidemill_pipelines import components
 NAME = "tidemill-training"
 
 
-@dsl.pipeline(
+@dsl.pipeline(  # type: ignore[untyped-decorator]  # kfp ships no types
     name=NAME,
     display_name="Tidemill training",
     description="From events to a gated, registered model: validate, build the training set, "
     "train, evaluate, register, and promote if the gate agrees.",
 )
 def training(objective: str, at: str, home: str = "/tidemill", reason: str = "scheduled") -> None:
-    """`objective` is the YAML text, `at` an ISO 8601 instant, `home` the state folder."""
+    """`objective` is the objective's JSON, `at` an ISO 8601 instant, `home` the state folder."""
     checked = components.validate(home=home, objective=objective, at=at)
     built = components.build_training_set(
         home=home, objective=objective, readiness=checked.outputs["readiness"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tidemill.bundle import PopulationRule
 from tidemill.objective import Objective
 from tidemill_features.aggregates import DAYS_SINCE_LAST
 from tidemill_features.catalog import Signal, feature_name
+
+_NEVER = 1e9
+"""Days; longer than anybody has waited."""
 
 
 def target_signal(objective: Objective) -> Signal:
@@ -34,5 +36,5 @@ def baseline_feature(objective: Objective) -> str:
 
 def baseline_scores(objective: Objective, recency: NDArray[np.float32]) -> NDArray[np.float64]:
     """Recency alone: who did it last will do it again, or for absence, who has not will not."""
-    days = np.nan_to_num(recency.astype(np.float64), nan=np.finfo(np.float32).max)
+    days: NDArray[np.float64] = np.nan_to_num(recency.astype(np.float64), nan=_NEVER)
     return days if objective.target.absent else -days

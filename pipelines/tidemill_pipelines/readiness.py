@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import duckdb
 import numpy as np
-
 from tidemill.errors import NotReadyError
 from tidemill.objective import Objective
 from tidemill_features.labels import label_users, target_users_by_day
 from tidemill_features.sql import condition, reads_items
+
 from tidemill_pipelines.windows import Windows, plan_windows
 
 _MIN_TEST_CLASS = 10
@@ -37,7 +37,9 @@ class Readiness:
     """Training cutoffs, then the test cutoff."""
 
 
-def check_readiness(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> Readiness:
+def check_readiness(
+    con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime
+) -> Readiness:
     """Count users and positives at every cutoff. Raises NotReadyError with the number that fails.
 
     `con` has the views `events` and `items`.
@@ -67,7 +69,8 @@ def _first_event(con: duckdb.DuckDBPyConnection, at: datetime) -> datetime:
             "no event carries a user_id, so nobody's past can be joined to their future",
             hint="import events with a user_id",
         )
-    return first.astimezone(UTC)
+    earliest: datetime = first.astimezone(UTC)
+    return earliest
 
 
 def _check_target_occurs(
@@ -81,7 +84,9 @@ def _check_target_occurs(
     if not days:
         names = [name for (name,) in con.execute("SELECT DISTINCT name FROM events").fetchall()]
         near = difflib.get_close_matches(target.event or "", names, n=1, cutoff=0.4)
-        known = f"did you mean '{near[0]}'?" if near else f"known events: {', '.join(sorted(names))}"
+        known = (
+            f"did you mean '{near[0]}'?" if near else f"known events: {', '.join(sorted(names))}"
+        )
         raise NotReadyError(f"{label} never occurs in the event log (0 events)", hint=known)
     first_day = days[0][0]
     if first_day >= at.date():
@@ -91,9 +96,7 @@ def _check_target_occurs(
         )
 
 
-def _count(
-    con: duckdb.DuckDBPyConnection, objective: Objective, cutoff: datetime
-) -> WindowCount:
+def _count(con: duckdb.DuckDBPyConnection, objective: Objective, cutoff: datetime) -> WindowCount:
     users = _active_users(con, objective, cutoff)
     positives = int(np.sum(label_users(con, objective.target, cutoff, users)))
     return WindowCount(cutoff.isoformat(), len(users), positives)

@@ -1,7 +1,7 @@
 """The steps of the training pipeline: plain functions, paths and scalars in, files out.
 
 They never import kfp; components.py wraps them. Heavy imports stay inside the step that needs
-them, because every step is a process of its own.
+them, because every step is a process of its own. An objective travels as its JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from tidemill.evaluation import PairedDifference
 from tidemill.home import Home
-from tidemill.objective import parse_objective
+from tidemill.objective import Objective
+
 from tidemill_pipelines.gate import Verdict, decide
 
 
@@ -23,12 +24,13 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
 
     Raises NotReadyError with the number that falls short.
     """
-    from tidemill.events import EventLog  # noqa: PLC0415
-    from tidemill_pipelines.readiness import check_readiness  # noqa: PLC0415
+    from tidemill.events import EventLog
+
+    from tidemill_pipelines.readiness import check_readiness
 
     con = EventLog(Home(Path(home_root)).events).connect()
     instant = datetime.fromisoformat(at)
-    readiness = check_readiness(con, parse_objective(objective), instant)
+    readiness = check_readiness(con, Objective.model_validate_json(objective), instant)
     con.close()
     plan = {
         "at": at,
@@ -55,12 +57,12 @@ def build_training_set(
     home_root: str, objective: str, readiness_path: str, dataset_path: str
 ) -> dict[str, float]:
     """Features as known at each cutoff through Feast, labels from after it, one Parquet file."""
-    from tidemill_pipelines.training_set import build  # noqa: PLC0415  # imports feast
+    from tidemill_pipelines.training_set import build  # imports feast
 
     plan = json.loads(Path(readiness_path).read_text())
     dataset = build(
         Home(Path(home_root)),
-        parse_objective(objective),
+        Objective.model_validate_json(objective),
         train=[datetime.fromisoformat(cutoff) for cutoff in plan["train"]],
         test=datetime.fromisoformat(plan["test"]),
         at=datetime.fromisoformat(plan["at"]),
@@ -72,11 +74,11 @@ def build_training_set(
 
 def train(objective: str, dataset_path: str, model_path: str) -> dict[str, float]:
     """Fit the torch model, export it as ONNX and check that both give the same numbers."""
-    from tidemill_pipelines.dataset import TRAIN, read_split  # noqa: PLC0415
-    from tidemill_pipelines.export import export, largest_difference  # noqa: PLC0415
-    from tidemill_pipelines.models.fit import TrainingSet, fit  # noqa: PLC0415
+    from tidemill_pipelines.dataset import TRAIN, read_split
+    from tidemill_pipelines.export import export, largest_difference
+    from tidemill_pipelines.models.fit import TrainingSet, fit
 
-    declared = parse_objective(objective)
+    declared = Objective.model_validate_json(objective)
     rows = read_split(Path(dataset_path), TRAIN)
     horizon = int(declared.target.within.total_seconds() * 1_000_000)
     model, choice = fit(
@@ -99,10 +101,13 @@ def evaluate(
     home_root: str, objective: str, dataset_path: str, model_path: str, evaluation_path: str
 ) -> dict[str, float]:
     """Judge the exported model on the test window, beside the simple rule and the champion."""
-    from tidemill_pipelines.judgement import judge  # noqa: PLC0415
+    from tidemill_pipelines.judgement import judge
 
     evaluation = judge(
-        Home(Path(home_root)), parse_objective(objective), Path(dataset_path), Path(model_path)
+        Home(Path(home_root)),
+        Objective.model_validate_json(objective),
+        Path(dataset_path),
+        Path(model_path),
     )
     Path(evaluation_path).write_text(json.dumps(evaluation.to_json()))
     m = evaluation.metrics
@@ -129,10 +134,11 @@ def register(
     reason: str,
 ) -> str:
     """Put the bundle, promoted or not, into the registry; returns its version."""
-    from tidemill_pipelines.bundling import make_bundle, run_parameters  # noqa: PLC0415
-    from tidemill.registry import Registry  # noqa: PLC0415
+    from tidemill.registry import Registry
 
-    home, declared = Home(Path(home_root)), parse_objective(objective)
+    from tidemill_pipelines.bundling import make_bundle, run_parameters
+
+    home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
     folder = Path(model_path).with_name("bundle")
     shutil.rmtree(folder, ignore_errors=True)
     metadata = make_bundle(
@@ -145,7 +151,6 @@ def register(
         parameters=run_parameters(metadata),
         metrics=metadata.metrics,
         tags={"tidemill.reason": reason, "tidemill.gate": verdict.reason},
-        attachments=[Path(evaluation_path)],
     )
     _say(f"registered {declared.name} version {registered.version}")
     return registered.version
@@ -153,9 +158,9 @@ def register(
 
 def promote(home_root: str, objective: str, version: str, evaluation_path: str) -> None:
     """Make the version the champion and serve it."""
-    from tidemill.registry import Registry  # noqa: PLC0415
+    from tidemill.registry import Registry
 
-    name = parse_objective(objective).name
+    name = Objective.model_validate_json(objective).name
     Registry(Home(Path(home_root))).promote(name, version, _verdict(evaluation_path).reason)
     _say(f"{name} version {version} is the champion")
 
@@ -172,4 +177,3 @@ def _verdict(evaluation_path: str) -> Verdict:
 def _say(message: str) -> None:
     """A line for people; the local runner and the cluster's log both keep stdout."""
     print(f"tidemill: {message}", flush=True)
-

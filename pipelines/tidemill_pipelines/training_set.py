@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-
 from tidemill.events import EventLog
 from tidemill.home import Home
 from tidemill.objective import Objective
@@ -21,6 +20,7 @@ from tidemill_features.discovery import discover_signals
 from tidemill_features.feast_store import FeatureStorePort
 from tidemill_features.labels import label_users
 from tidemill_features.rows import ensure_rows, read_rows
+
 from tidemill_pipelines.dataset import CURRENT, TEST, TRAIN, label_rows
 from tidemill_pipelines.population import in_population, population_rule, target_signal
 

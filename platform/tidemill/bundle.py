@@ -16,6 +16,7 @@ from tidemill.errors import BundleError
 METADATA_KEY = "tidemill.bundle"
 MODEL_FILE = "model.onnx"
 REFERENCE_FILE = "reference.parquet"
+EVALUATION_FILE = "evaluation.json"
 INPUT_NAME = "features"
 OUTPUT_NAME = "score"
 GRADES = ("A", "B", "C", "D")

@@ -82,7 +82,9 @@ def grade_outcomes(labels: Labels, grades: Sequence[str] | NDArray[np.str_]) -> 
         member = letters == letter
         rate = float(labels[member].mean())
         outcomes.append(
-            GradeOutcome(str(letter), int(member.sum()), rate, rate / base if base else float("nan"))
+            GradeOutcome(
+                str(letter), int(member.sum()), rate, rate / base if base else float("nan")
+            )
         )
     return outcomes
 

@@ -19,9 +19,7 @@ def grade_thresholds(
     return float(a), float(b), float(c)
 
 
-def grade(
-    scores: NDArray[np.floating], thresholds: tuple[float, float, float]
-) -> NDArray[np.str_]:
+def grade(scores: NDArray[np.floating], thresholds: tuple[float, float, float]) -> NDArray[np.str_]:
     """Letter of each score, shape [n]. A score on a threshold gets the better letter."""
     better_than = np.searchsorted(np.asarray(thresholds)[::-1], scores, side="right")
     return np.asarray(GRADES)[len(GRADES) - 1 - better_than]

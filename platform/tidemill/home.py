@@ -42,7 +42,7 @@ class Home:
 
     @property
     def feast_registry(self) -> Path:
-        return self.root / "feast" / "registry.db"
+        return self.root / "feast.db"
 
     @property
     def mlflow_database(self) -> Path:

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, REFERENCE_FILE
+from tidemill.bundle import (
+    EVALUATION_FILE,
+    INPUT_NAME,
+    MODEL_FILE,
+    OUTPUT_NAME,
+    REFERENCE_FILE,
+)
 from tidemill.errors import BundleError
 from tidemill.home import Home
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
 _CURRENT = "current"
+_SIDE_FILES = (REFERENCE_FILE, EVALUATION_FILE)
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Registry:
 
     def __init__(self, home: Home) -> None:
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        from mlflow import MlflowClient  # noqa: PLC0415  # 2 CPU seconds to import
+        from mlflow import MlflowClient  # 2 CPU seconds to import
 
         self._home = home
         self.tracking_uri = f"sqlite:///{home.mlflow_database}"
@@ -53,11 +60,10 @@ class Registry:
         parameters: Mapping[str, str],
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
-        attachments: Sequence[Path] = (),
     ) -> Registered:
         """Log the bundle as an MLflow run and model, registered as the objective's next version."""
-        import mlflow  # noqa: PLC0415  # 2 CPU seconds to import
-        import onnx  # noqa: PLC0415  # not in the serving image
+        import mlflow  # 2 CPU seconds to import
+        import onnx  # not in the serving image
 
         mlflow.set_tracking_uri(self.tracking_uri)
         with mlflow.start_run(
@@ -65,8 +71,8 @@ class Registry:
         ) as run:
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics(dict(metrics), step=0)
-            for file in (bundle / REFERENCE_FILE, *attachments):
-                mlflow.log_artifact(str(file))
+            for name in _SIDE_FILES:
+                mlflow.log_artifact(str(bundle / name))
             info = mlflow.onnx.log_model(
                 onnx.load(bundle / MODEL_FILE),
                 name="bundle",
@@ -148,14 +154,14 @@ class Registry:
         location = (self._home.mlflow_artifacts / objective).as_uri()
         return str(self._client.create_experiment(objective, artifact_location=location))
 
-    def _files(self, objective: str, version: str) -> tuple[Path, Path]:
-        """Where the model and its reference rows lie on this machine."""
+    def _files(self, objective: str, version: str) -> list[Path]:
+        """Where the model and what came with it lie on this machine."""
         found = self._client.get_model_version(objective, version)
         model = self._client.get_model_version_download_uri(objective, version)
         if model.startswith("models:/"):
             model = self._client.get_logged_model(model.removeprefix("models:/")).artifact_location
         run = self._client.get_run(found.run_id).info.artifact_uri
-        return _local(model) / MODEL_FILE, _local(run) / REFERENCE_FILE
+        return [_local(model) / MODEL_FILE, *(_local(run) / name for name in _SIDE_FILES)]
 
     def _known(self, objective: str) -> bool:
         return bool(self._client.search_registered_models(f"name = '{objective}'"))
@@ -178,18 +184,16 @@ def served_bundle(home: Home, objective: str) -> Path:
     return link.resolve()
 
 
-
-
 def _local(uri: str) -> Path:
     return Path(unquote(urlparse(uri).path))
 
 
 def _signature(model: Path) -> Any:
     """What goes in and comes out, for people who find the model in MLflow."""
-    import numpy as np  # noqa: PLC0415  # only registering needs these two
-    from mlflow.models import ModelSignature  # noqa: PLC0415
-    from mlflow.types import Schema, TensorSpec  # noqa: PLC0415
-    from onnx import load  # noqa: PLC0415
+    import numpy as np  # only registering needs these two
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+    from onnx import load
 
     width = load(model).graph.input[0].type.tensor_type.shape.dim[1].dim_value
     return ModelSignature(

@@ -39,8 +39,8 @@ def predict_all(predictor: Predictor, online_store: Path, progress: Progress) ->
 
 def write_parquet(answers: Sequence[Answer], path: Path) -> None:
     """One row a user: user_id, score, grade, model_version, cold_start, prediction_id."""
-    import pyarrow as pa  # noqa: PLC0415, not part of a lean server
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     tables = [
         pa.table(

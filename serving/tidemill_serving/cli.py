@@ -69,10 +69,10 @@ def serve(
     Example: `curl localhost:8080/v1/models/NAME:predict -H 'Content-Type: application/json' -d
     '{"instances": ["user-1"]}'`
     """
-    from tidemill_serving.server import Settings, run  # noqa: PLC0415, onnxruntime is slow
-
     _log_to_stderr()
     repository = _open_repository(objectives or [], model_dir, model_name)
+    from tidemill_serving.server import Settings, run  # granian, grpc
+
     run(repository, Settings(host, port, grpc_port, max_body_mb * _MEGABYTE))
 
 
@@ -89,7 +89,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score users as the server would, without a server; predictions are logged all the same."""
-    from tidemill_serving.batch import predict_all, predict_users, write_parquet  # noqa: PLC0415
+    from tidemill_serving.batch import predict_all, predict_users, write_parquet  # onnxruntime
 
     _check_predict(users or [], everybody, out)
     predictor = _open_repository([objective], None, None).get(objective)
@@ -110,7 +110,7 @@ def predict(
 def _open_repository(
     objectives: list[str], model_dir: Path | None, model_name: str | None
 ) -> Repository:
-    from tidemill_serving.repository import (  # noqa: PLC0415
+    from tidemill_serving.repository import (  # onnxruntime
         Repository,
         check_objective,
         promoted,

@@ -36,9 +36,10 @@ class Metrics:
         """Count one request; `model` is empty when it named none that is served."""
         with self._lock:
             self._requests[model, protocol, code] += 1
-            histogram = self._seconds[model, protocol]
-            histogram[bisect_left(BUCKETS, seconds)] += 1
-            histogram[-1] += seconds
+            if model:
+                histogram = self._seconds[model, protocol]
+                histogram[bisect_left(BUCKETS, seconds)] += 1
+                histogram[-1] += seconds
 
     def predicted(self, model: str, users: int, cold: int) -> None:
         """Count the rows of one answer."""

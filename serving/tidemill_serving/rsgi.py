@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
@@ -53,39 +54,43 @@ class Edge:
         return await loop.run_in_executor(self._workers, self._app.answer, request)
 
     async def _read_body(self, headers: Any, protocol: Any) -> bytes:
-        length = headers.get("content-length")
-        if length is None:
-            if "transfer-encoding" not in headers:
-                return b""
-            return await self._read_chunks(protocol)
-        if int(length) <= self._max_body:
-            return bytes(await protocol()) if int(length) else b""
-        # A client that waits for permission has sent nothing yet: refuse at once.
-        if "expect" not in headers and int(length) <= DRAIN_BYTES:
-            await _drain(protocol)
-        raise self._too_large(f"{length} bytes")
+        announced = headers.get("content-length")
+        if announced is None:
+            return await self._read_chunks(protocol) if "transfer-encoding" in headers else b""
+        size = int(announced)
+        if size <= self._max_body:
+            return bytes(await protocol()) if size else b""
+        # A caller that waits for permission has sent nothing yet: refuse at once.
+        if "expect" not in headers:
+            async for _, read in _chunks(protocol):
+                if read > DRAIN_BYTES:
+                    break
+        raise self._too_large(size)
 
     async def _read_chunks(self, protocol: Any) -> bytes:
-        """A body of unannounced length, kept up to the cap."""
+        """A body of unannounced length, kept up to the cap and thrown away beyond it."""
         body = bytearray()
-        async for chunk in protocol:
-            body += chunk
-            if len(body) > self._max_body:
-                body.clear()
-                await _drain(protocol)
-                raise self._too_large(f"more than {self._max_body} bytes")
+        read = 0
+        async for chunk, read in _chunks(protocol):
+            if read <= self._max_body:
+                body += chunk
+            elif body:
+                body = bytearray()
+            elif read > DRAIN_BYTES:
+                break
+        if read > self._max_body:
+            raise self._too_large(read)
         return bytes(body)
 
-    def _too_large(self, size: str) -> TooLargeError:
+    def _too_large(self, size: int) -> TooLargeError:
         return TooLargeError(
-            f"body: {size}", f"send at most {self._max_body} bytes, in several requests"
+            f"body: {size} bytes", f"send at most {self._max_body} bytes, in several requests"
         )
 
 
-async def _drain(protocol: Any) -> None:
-    """Read and forget, so that the next request on this connection starts at its own head."""
+async def _chunks(protocol: Any) -> AsyncIterator[tuple[bytes, int]]:
+    """Pieces of the body, each with the number of bytes read so far."""
     read = 0
     async for chunk in protocol:
         read += len(chunk)
-        if read > DRAIN_BYTES:
-            return
+        yield chunk, read

@@ -64,7 +64,7 @@ def check_port(host: str, port: int) -> None:
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if find_spec("uvloop") is None:
         return None
-    import uvloop  # noqa: PLC0415, optional
+    import uvloop
 
     return uvloop.new_event_loop
 

@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import typer
 from onnx import TensorProto, helper, numpy_helper
-
 from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, BundleMetadata, PopulationRule
+from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.online import OnlineWriter
+from tidemill_serving.cli import register
 
 FEATURES = ("any__days_since_last", "order__count_28d", "order__sum_28d")
 WEIGHTS = np.array([[-0.05], [0.3], [0.01]], dtype=np.float32)
@@ -240,6 +242,17 @@ def run_cli(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def invoke(home: Home, *arguments: str) -> TidemillError:
+    """The error a command ends in, run in this process."""
+    app = typer.Typer()
+    register(app)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIDEMILL_HOME", str(home.root))
+        with pytest.raises(TidemillError) as caught:
+            app(list(arguments), standalone_mode=False)
+    return caught.value
 
 
 @pytest.fixture(scope="session")

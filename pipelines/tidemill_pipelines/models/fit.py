@@ -1,4 +1,4 @@
-"""Chooses the penalty and the deep share on the newest training window, then fits on all."""
+"""Chooses the penalty and the deep share on the newest training windows, then fits on all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tidemill_pipelines.models.wide_deep import WideDeep, fit_deep, fit_wide, sc
 PENALTIES = (0.01, 0.03, 0.1, 0.3)
 DEEP_SHARES = (0.0, 0.25, 0.5, 0.75)
 _NETWORKS = 3
-_DEFAULT = (0.03, 0.5)
+_FOLDS = 2
+_DEFAULT_PENALTY = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,31 +43,58 @@ class Choice:
     penalty: float
     deep_share: float
     validation_log_loss: float | None
-    """None where there was only one training window, and the defaults were taken."""
+    """None where there were too few training windows, and the defaults were taken."""
 
 
 def fit(training: TrainingSet, seed: int) -> tuple[WideDeep, Choice]:
     """The model of all training windows. Deterministic for a seed, data and thread count."""
-    choice = _choose(training, seed)
-    model = _fit_parts(training, (choice.penalty,), seed, deep=choice.deep_share > 0)
-    return model.blend(choice.penalty, choice.deep_share), choice
+    choice = choose(training, seed)
+    parts = _fit_parts(training, (choice.penalty,), seed, deep=choice.deep_share > 0)
+    return parts.blend(choice.penalty, choice.deep_share), choice
 
 
-def _choose(training: TrainingSet, seed: int) -> Choice:
-    """Hold out the newest training window; fit on those whose labels had closed before it."""
-    newest = training.cutoffs.max()
-    held = training.where(training.cutoffs == newest)
-    earlier = training.where(training.cutoffs + training.horizon <= newest)
-    if not _both_classes(earlier.labels) or not _both_classes(held.labels):
-        return Choice(*_DEFAULT, None)
-    parts = _fit_parts(earlier, PENALTIES, seed, deep=True)
-    losses = {
+def choose(training: TrainingSet, seed: int) -> Choice:
+    """Judge every combination on the newest windows, each fitted on what had closed before it.
+
+    The penalty with the smallest log loss wins; the deep part is taken in only where it is better
+    by more than one standard error (the rule of Breiman et al. 1984), because with few positives
+    the smallest loss alone is mostly luck.
+    """
+    losses = _validation_losses(training, seed)
+    if losses is None:
+        return Choice(_DEFAULT_PENALTY, 0.0, None)
+    penalty = min(PENALTIES, key=lambda penalty: losses[penalty, 0.0].mean())
+    wide = losses[penalty, 0.0]
+    share = min(DEEP_SHARES, key=lambda share: losses[penalty, share].mean())
+    gain = wide - losses[penalty, share]
+    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
+        share = 0.0
+    return Choice(penalty, share, float(losses[penalty, share].mean()))
+
+
+_Losses = dict[tuple[float, float], NDArray[np.float64]]
+
+
+def _validation_losses(training: TrainingSet, seed: int) -> _Losses | None:
+    """Log loss per held-out row for every (penalty, deep share); None without a usable window."""
+    folds: list[_Losses] = []
+    for cutoff in np.unique(training.cutoffs)[::-1][:_FOLDS]:
+        held = training.where(training.cutoffs == cutoff)
+        earlier = training.where(training.cutoffs + training.horizon <= cutoff)
+        if _both_classes(earlier.labels) and _both_classes(held.labels):
+            parts = _fit_parts(earlier, PENALTIES, seed, deep=True)
+            folds.append(_losses(parts, held))
+    if not folds:
+        return None
+    return {key: np.concatenate([fold[key] for fold in folds]) for key in folds[0]}
+
+
+def _losses(parts: _Parts, held: TrainingSet) -> _Losses:
+    return {
         (penalty, share): _log_loss(held.labels, score(parts.blend(penalty, share), held.rows))
         for penalty in PENALTIES
         for share in DEEP_SHARES
     }
-    (penalty, share), loss = min(losses.items(), key=lambda item: item[1])
-    return Choice(penalty, share, loss)
 
 
 @dataclass(frozen=True)
@@ -94,6 +122,5 @@ def _both_classes(labels: NDArray[np.bool_]) -> bool:
     return bool(labels.any() and not labels.all())
 
 
-def _log_loss(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    likelihood = np.where(labels, scores, 1 - scores)
-    return float(-np.log(np.maximum(likelihood, 1e-12)).mean())
+def _log_loss(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    return -np.log(np.maximum(np.where(labels, scores, 1 - scores), 1e-12))

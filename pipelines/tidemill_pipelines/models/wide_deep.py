@@ -60,16 +60,17 @@ def fit_wide(inputs: Tensor, labels: Tensor, l2: float) -> nn.Linear:
         logits = wide(rows).squeeze(-1)
         value = nn.functional.binary_cross_entropy_with_logits(logits, target)
         value = value + l2 / 2 * wide.weight.square().sum()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]  # torch types it so
         return value
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call]  # the same
     return wide.float()
 
 
 def fit_deep(inputs: Tensor, labels: Tensor, seed: int) -> nn.Module:
     """A two-layer network, AdamW with one cycle of the learning rate (Smith & Topin 2018)."""
     torch.manual_seed(seed)
+    last = nn.Linear(_HIDDEN // 2, 1)
     net = nn.Sequential(
         nn.Linear(inputs.shape[1], _HIDDEN),
         nn.ReLU(),
@@ -77,19 +78,18 @@ def fit_deep(inputs: Tensor, labels: Tensor, seed: int) -> nn.Module:
         nn.Linear(_HIDDEN, _HIDDEN // 2),
         nn.ReLU(),
         nn.Dropout(_DROPOUT),
-        nn.Linear(_HIDDEN // 2, 1),
+        last,
     )
-    nn.init.constant_(net[-1].bias, _log_odds(labels))
-    optimizer = torch.optim.AdamW(
-        net.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY
-    )
+    nn.init.constant_(last.bias, _log_odds(labels))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     steps = _EPOCHS * -(-len(inputs) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps)
     for _ in range(_EPOCHS):
-        for batch in torch.randperm(len(inputs)).split(_BATCH):
+        for batch in torch.split(torch.randperm(len(inputs)), _BATCH):
             optimizer.zero_grad()
             logits = net(inputs[batch]).squeeze(-1)
-            nn.functional.binary_cross_entropy_with_logits(logits, labels[batch]).backward()
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, labels[batch])
+            loss.backward()  # type: ignore[no-untyped-call]  # torch types it so
             optimizer.step()
             schedule.step()
     return net.eval()

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from tidemill import __version__
-from tidemill.cli import console
+from tidemill.cli import console, demo, events, objective
 from tidemill.errors import TidemillError
 
 _EXTRAS = {
@@ -48,6 +48,9 @@ def build_app() -> typer.Typer:
             typer.echo(__version__)
             raise typer.Exit
 
+    events.register(app)
+    objective.register(app)
+    demo.register(app)
     for entry in sorted(entry_points(group="tidemill.commands"), key=lambda found: found.name):
         entry.load()(app)
     return app

@@ -36,6 +36,6 @@ def parse_instant(text: str) -> datetime:
 
 def instant_or_log_end(con: duckdb.DuckDBPyConnection, at: str | None) -> datetime:
     """The instant given, or the log's own now."""
-    from tidemill.events.clock import log_end  # noqa: PLC0415  # duckdb, not for --help
+    from tidemill.events.clock import log_end  # duckdb, not for --help
 
     return parse_instant(at) if at else log_end(con)

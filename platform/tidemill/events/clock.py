@@ -15,11 +15,11 @@ def log_end(con: duckdb.DuckDBPyConnection) -> datetime:
     `con` has the view `events`. Raises EventLogError when no event is older than today.
     """
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    (newest,) = con.execute(
+    newest: datetime | None = con.execute(
         "SELECT MAX(GREATEST(timestamp, received_at)) FROM events "
         "WHERE timestamp < $today AND received_at < $today",
         {"today": today},
-    ).fetchall()[0]
+    ).fetchall()[0][0]
     if newest is None:
         raise EventLogError(
             "the event log holds no event before today",

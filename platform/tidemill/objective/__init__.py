@@ -2,11 +2,17 @@
 
 from tidemill.objective.loading import check_objective, load_objective
 from tidemill.objective.schema import Objective, Target
-from tidemill.objective.store import known_objectives, remember_objective, resolve_objective
+from tidemill.objective.store import (
+    adopt_objective,
+    known_objectives,
+    remember_objective,
+    resolve_objective,
+)
 
 __all__ = [
     "Objective",
     "Target",
+    "adopt_objective",
     "check_objective",
     "known_objectives",
     "load_objective",

@@ -84,7 +84,7 @@ def _refuse_traps(text: str) -> None:
             raise _RefusedError(
                 event, f"aliases are not allowed; write the value of '*{event.anchor}' out"
             )
-        if getattr(event, "tag", None) is not None:
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
             raise _RefusedError(event, f"tags are not allowed; remove '{event.tag}'")
         if depth > _DEEPEST:
             raise _RefusedError(event, f"nested more than {_DEEPEST} levels deep")

@@ -34,6 +34,13 @@ def resolve_objective(home: Home, ref: str | Path) -> Objective:
     raise ObjectiveError(f"no objective is called '{ref}' in {home.root}", hint=hint)
 
 
+def adopt_objective(home: Home, ref: str | Path) -> Objective:
+    """The objective meant by `ref`; a file is remembered, so that its name will do from now on."""
+    if str(ref).endswith(_SUFFIXES):
+        return remember_objective(home, Path(ref))
+    return resolve_objective(home, ref)
+
+
 def remember_objective(home: Home, objective_path: Path) -> Objective:
     """Copy a valid objective file into the home under its name; replaces an older one at once."""
     objective = load_objective(objective_path)

@@ -1,0 +1,83 @@
+"""`tidemill monitor`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from tidemill.cli import console
+from tidemill.cli.options import At, Json, instant_or_log_end
+from tidemill.errors import TidemillError
+from tidemill.home import Home
+
+EXIT_CODES = {"ok": 0, "watch": 0, "act": 3, "undecided": 4}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the monitor command to the CLI."""
+    app.command()(monitor)
+
+
+def monitor(
+    objective: Annotated[str, typer.Argument(help="An objective file, or a name used before.")],
+    at: At = None,
+    window: Annotated[
+        str, typer.Option(help="How far back to look, in whole days or weeks: 7d, 4w.")
+    ] = "7d",
+    retrain: Annotated[
+        bool,
+        typer.Option("--retrain/--no-retrain", help="Start the retraining a verdict asks for."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Judge a served model: one verdict per concern, each with a sentence to act on.
+
+    Looks at the volumes of events, at features that died, at served vectors against their offline
+    rebuild, at drift of the population and of the scores, and, once outcomes are known, at ranking,
+    calibration, grades and the base rate against what was promised. Evidence and Evidently's page
+    are kept below the home's monitoring folder.
+
+    Verdicts are **ok**, **watch** (look when you can), **act**, or **undecided** (the sentence says
+    what is missing). A retraining starts only with `--retrain`, outside the cooldown, and never on
+    broken data.
+
+    Exit codes: 0 ok or watch; 1 the monitor, or the retraining it started, failed; 3 act;
+    4 nothing could be decided.
+    """
+    from tidemill.events import EventLog  # keeps --help fast
+    from tidemill.objective import resolve_objective
+
+    from tidemill_monitoring.inputs import MonitorInputs
+    from tidemill_monitoring.monitor import run_monitor
+    from tidemill_monitoring.render import render_run
+    from tidemill_monitoring.retraining import retrain as start_retraining
+
+    home = Home.from_environment()
+    declared = resolve_objective(home, objective)
+    days = parse_window(window)
+    with EventLog(home.events).connect() as con:
+        instant = instant_or_log_end(con, at)
+        run, folder = run_monitor(MonitorInputs(home, declared, con, instant, days), console.log)
+    if as_json:
+        console.print_json(run.to_json())
+    else:
+        console.out.print(render_run(run, folder))
+    if retrain and run.decision.retrain:
+        start_retraining(home, objective, declared.name, instant, run.decision.reason)
+    raise typer.Exit(EXIT_CODES[run.status])
+
+
+def parse_window(text: str) -> int:
+    """Days of `7d` or `4w`. Raises TidemillError for anything else, or less than a day."""
+    from tidemill.objective.duration import parse_duration
+
+    try:
+        days = parse_duration(text) / timedelta(days=1)
+    except ValueError:
+        days = 0.0
+    if days < 1 or not days.is_integer():
+        raise TidemillError(
+            f"'{text}' is not a window", hint="give whole days or weeks, for example 7d or 4w"
+        )
+    return int(days)

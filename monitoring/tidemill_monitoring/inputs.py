@@ -1,0 +1,115 @@
+"""What the checks read: the champion, the prediction log, the event log, each at most once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from tidemill.bundle import BundleMetadata
+from tidemill.home import Home
+from tidemill.predictions import read_predictions
+from tidemill_features.catalog import Catalog, load_catalog
+
+from tidemill_monitoring.champion import Reference, ServedModels
+from tidemill_monitoring.event_counts import read_daily_counts
+from tidemill_monitoring.served import ServedHistory, from_us, read_served
+from tidemill_monitoring.volumes import DailyCounts, VolumeChange, find_changes
+
+if TYPE_CHECKING:
+    import duckdb
+    from tidemill.objective import Objective
+
+_LABEL_LAG = timedelta(days=1)
+"""How long the log may have been silent and still be trusted to hold all outcomes."""
+
+
+@dataclass(frozen=True)
+class MonitorInputs:
+    """Everything that is read once and used by several checks."""
+
+    home: Home
+    objective: Objective
+    con: duckdb.DuckDBPyConnection
+    at: datetime
+    window_days: int
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(days=self.window_days)
+
+    @cached_property
+    def models(self) -> ServedModels:
+        return ServedModels(self.home.served(self.objective.name))
+
+    @cached_property
+    def version(self) -> str:
+        return self.models.current_version()
+
+    @cached_property
+    def metadata(self) -> BundleMetadata:
+        metadata = self.models.metadata(self.version)
+        assert metadata is not None  # noqa: S101  # current_version saw the file
+        return metadata
+
+    @cached_property
+    def reference(self) -> Reference:
+        return self.models.reference(self.version, self.metadata.features)
+
+    @cached_property
+    def outcomes_known_until(self) -> datetime:
+        """`at`, or earlier when the log fell silent: a missing event is then no proof."""
+        row = self.con.execute(
+            "SELECT epoch_us(MAX(timestamp)) FROM events WHERE timestamp < $at", {"at": self.at}
+        ).fetchone()
+        newest = None if row is None else row[0]
+        return self.at if newest is None else min(self.at, from_us(newest) + _LABEL_LAG)
+
+    @cached_property
+    def history(self) -> ServedHistory:
+        return read_served(
+            read_predictions(self.home.predictions(self.objective.name)),
+            features=self.metadata.features,
+            bundle_of=self.models.metadata,
+            at=self.at,
+            window=self.window,
+            known_at=self.outcomes_known_until - self.objective.target.within,
+        )
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return load_catalog(self.home)
+
+    @cached_property
+    def comparable(self) -> NDArray[np.intp]:
+        """Columns that can be compared over time: those that do not only grow with it.
+
+        A window that reached back before the first event when the reference was taken grows too.
+        """
+        firsts = self.daily_counts.first_seen
+        newest = from_us(self.reference.cutoffs.max(initial=0))
+        history = (newest - min(firsts, default=newest)).days
+        growing = {
+            feature.name
+            for feature in self.catalog.features
+            if feature.aggregate.grows or lookback_days(feature.aggregate.name) > history
+        }
+        return np.flatnonzero([name not in growing for name in self.metadata.features])
+
+    @cached_property
+    def daily_counts(self) -> DailyCounts:
+        return read_daily_counts(self.con, self.at, self.window_days)
+
+    @cached_property
+    def changes(self) -> list[VolumeChange]:
+        return find_changes(self.daily_counts, self.window_days, self.at - self.window)
+
+
+def lookback_days(aggregate: str) -> int:
+    """28 for `count_28d`; 0 for an aggregate without a window."""
+    found = re.search(r"_(\d+)d$", aggregate)
+    return 0 if found is None else int(found[1])

@@ -1,0 +1,160 @@
+"""`tidemill events`: fill the event log and look into it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from tidemill.cli import console
+from tidemill.cli.options import Json, parse_instant
+from tidemill.errors import EventLogError
+from tidemill.home import Home
+
+if TYPE_CHECKING:
+    from tidemill.events import EventLog, ImportReport
+
+_LONGEST_SHOWN = 120
+_KIB = 1024
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tidemill events ...`."""
+    events = typer.Typer(no_args_is_help=True, help="Fill the event log and look into it.")
+    events.command("import")(import_events)
+    events.command("sample")(import_sample)
+    events.command("summary")(show_summary)
+    events.command("rejected")(show_rejected)
+    app.add_typer(events, name="events")
+
+
+def import_events(
+    paths: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
+    as_json: Json = False,
+) -> None:
+    """Import events from CSV, JSON lines (both also .gz) or Parquet files.
+
+    Columns are named as in the log: `name`, `timestamp` and one of `user_id` and `anonymous_id`
+    are needed; `event_id`, `item_id`, `received_at`, `value` and `properties` (a JSON object) are
+    not; all others become properties. Times are ISO 8601, in UTC unless they say otherwise.
+
+    Importing twice is safe: events are recognised by `event_id`, or by their content if they have
+    none. Rows that break a rule are kept aside (see `tidemill events rejected`) and the rest is
+    imported. Exit code 1 only if not one event could be read.
+    """
+    from tidemill.events import import_files
+    from tidemill.events.files import find_files
+
+    files = find_files(paths)
+    log = _open_log()
+    with console.progress() as progress:
+        kib = sum(file.stat().st_size for file in files) / _KIB
+        task = progress.add_task("reading (KiB)", total=round(kib))
+        report = import_files(log, files, lambda count: progress.advance(task, count / _KIB))
+    for file, reason in report.unreadable.items():
+        console.err.print(f"cannot read {file}: {reason}", style="yellow", markup=False)
+    _show_report(report, as_json)
+    if report.is_empty:
+        raise EventLogError(
+            f"not one event could be read from {len(files)} file(s)",
+            hint="see `tidemill events import --help` for the columns that events need",
+        )
+
+
+def import_sample(
+    start: Annotated[str | None, typer.Option(help="First instant, ISO 8601.")] = None,
+    end: Annotated[str | None, typer.Option(help="Instant after the last, ISO 8601.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Import the sample: a year of a real grocery retailer, 1.8 million events of 2,469 users.
+
+    `--start` and `--end` replay the year piece by piece. Needs the extra `sample`.
+    """
+    from tidemill.events import import_table
+    from tidemill.sample.retail import SOURCE, sample_events, sample_items
+
+    log = _open_log()
+    console.log("reading the sample")
+    events = sample_events(_instant(start), _instant(end))
+    console.log(f"importing {events.num_rows:,} events")
+    report = import_table(log, events, SOURCE)
+    log.put_items(sample_items())
+    _show_report(report, as_json)
+
+
+def show_summary(as_json: Json = False) -> None:
+    """Count the events by name: how many, of how many users, first, last.
+
+    "Last 7d" are the last seven days of the log, which end with its latest event.
+    """
+    from tidemill.events.summary import summarise_events
+
+    summaries = summarise_events(_open_log())
+    if as_json:
+        console.print_json([asdict(summary) for summary in summaries])
+        return
+    name = Column("event", no_wrap=True)
+    table = Table(name, *_right("events", "users"), "first", "last", *_right("last 7d"))
+    for row in summaries:
+        counts = [f"{row.events:,}", f"{row.users:,}"]
+        days = [f"{time:%Y-%m-%d}" for time in (row.first, row.last)]
+        table.add_row(Text(row.name), *counts, *days, f"{row.recent:,}")
+    console.out.print(table)
+
+
+def show_rejected(
+    limit: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show the rows that imports refused: why, where they stood, and their text."""
+    from tidemill.events.summary import count_dead_letters, latest_dead_letters
+
+    log = _open_log()
+    counts = count_dead_letters(log)
+    letters = latest_dead_letters(log, limit)
+    if as_json:
+        console.print_json({"by_reason": counts, "rows": [asdict(letter) for letter in letters]})
+        return
+    console.out.print(_reasons(counts))
+    for letter in letters:
+        place = letter.source if letter.line is None else f"{letter.source}:{letter.line}"
+        text = " ".join(letter.raw[:_LONGEST_SHOWN].split())
+        console.out.print(f"{place}: {letter.reason}: {text}", markup=False)
+
+
+def _open_log() -> EventLog:
+    from tidemill.events import EventLog
+
+    return EventLog(Home.from_environment().events)
+
+
+def _show_report(report: ImportReport, as_json: bool) -> None:
+    if as_json:
+        console.print_json(asdict(report))
+        return
+    table = Table("events", *_right("rows"))
+    table.add_row("accepted", f"{report.accepted:,}")
+    table.add_row("duplicates", f"{report.duplicates:,}")
+    for reason, count in report.rejected.items():
+        table.add_row(f"rejected: {reason}", f"{count:,}")
+    console.out.print(table)
+
+
+def _reasons(counts: dict[str, int]) -> Table:
+    table = Table("reason", *_right("rows"))
+    for reason, count in counts.items():
+        table.add_row(reason, f"{count:,}")
+    return table
+
+
+def _right(*titles: str) -> list[Column]:
+    return [Column(title, justify="right") for title in titles]
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else parse_instant(text)

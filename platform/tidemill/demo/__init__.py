@@ -1,0 +1,1 @@
+"""A real retailer's year, played as if it were live."""

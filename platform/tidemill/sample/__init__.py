@@ -1,0 +1,1 @@
+"""Sample data to try Tidemill on."""

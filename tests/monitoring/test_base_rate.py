@@ -1,0 +1,42 @@
+"""The base rate: how often the outcome happens now, against training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tidemill_monitoring.base_rate import judge_base_rate
+from tidemill_monitoring.intervals import wilson_interval
+from tidemill_monitoring.verdicts import Status
+
+
+def happened(rate: float, users: int = 2_000) -> np.ndarray:
+    return np.arange(users) < rate * users
+
+
+@pytest.mark.parametrize(
+    ("now", "status"),
+    [(0.20, Status.OK), (0.21, Status.OK), (0.25, Status.WATCH), (0.30, Status.ACT)],
+)
+def test_the_verdict_grows_with_the_ratio(now: float, status: Status) -> None:
+    """From 20% in training: the same, x1.05, x1.25 and x1.5."""
+    assert judge_base_rate(happened(now), trained=0.2).status is status
+
+
+def test_a_rate_that_a_small_sample_cannot_place_raises_no_alarm() -> None:
+    """The same x1.5 on 250 users of a 4% outcome is within its interval."""
+    assert judge_base_rate(happened(0.06, 250), trained=0.04).status is Status.OK
+
+
+def test_under_two_hundred_users_nothing_is_decided() -> None:
+    """The sentence says how many there are and how many it takes."""
+    verdict = judge_base_rate(happened(0.5, 100), trained=0.2)
+    assert verdict.status is Status.UNDECIDED
+    assert "100" in verdict.sentence
+    assert "200" in verdict.sentence
+
+
+def test_the_interval_of_no_hits_is_not_empty() -> None:
+    """Zero of 100 may still be 3.7% (Wilson)."""
+    low, high = wilson_interval(0, 100)
+    assert low == 0.0
+    assert high == pytest.approx(0.037, abs=0.001)

@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import nan
 
-_DAY_US = "86400000000.0"
+# With an exponent, literals are doubles in every engine; without, Spark would divide decimals.
+_DAY_US = "8.64e10"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ DAYS_SINCE_FIRST = Aggregate(
 )
 TREND = Aggregate(
     "trend_28d",
-    f"LN((1.0 + {_RECENT}) / (1.0 + {_BEFORE}))",
+    f"LN((1e0 + {_RECENT}) / (1e0 + {_BEFORE}))",
     "{signal}: log ratio of the last 28 days to the 28 days before",
     0.0,
 )

@@ -6,7 +6,6 @@ it became *known*, so a late event counts from the cutoff after its arrival and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from tidemill_features.aggregates import DISTINCT_ITEMS, EVENT_AGGREGATES
@@ -81,7 +80,8 @@ def _signal_events(signals: Sequence[Signal], only_users: bool) -> str:
     """One SELECT per set of narrowing keys, so that the log is read a handful of times."""
     groups: dict[tuple[str, ...], list[tuple[int, Signal]]] = {}
     for position, signal in enumerate(signals):
-        keys = () if signal.event is None else ("", *sorted(signal.where))
+        name = () if signal.event is None else ("",)
+        keys = (*name, *sorted(signal.where))
         groups.setdefault(keys, []).append((position, signal))
     selects = [_signal_group(keys, members, only_users) for keys, members in groups.items()]
     return "\n  UNION ALL\n".join(selects)
@@ -101,7 +101,7 @@ def _signal_group(
     on = " AND ".join(f"{f} = s.{c}" for f, c in zip(fields, columns, strict=True)) or "TRUE"
     return (
         "  SELECT e.user_id, s.signal, e.item_id, TRY_CAST(e.value AS DECIMAL(18, 4)) AS value,\n"
-        "    epoch_us(e.timestamp) AS timestamp_us, epoch_us(e.received_at) AS received_us\n"
+        "    UNIX_MICROS(e.timestamp) AS timestamp_us, UNIX_MICROS(e.received_at) AS received_us\n"
         f"  FROM events AS e {join_users}{join_items}"
         f"JOIN (VALUES {rows}) AS s(signal{''.join(f', {c}' for c in columns)}) ON {on}\n"
         "  WHERE e.user_id IS NOT NULL"
@@ -131,7 +131,8 @@ def _field(key: str, events: str, items: str) -> str:
     """`property.kind` reads the event's JSON, `item.brand` the item's."""
     source, _, name = key.partition(".")
     column = f"{events}.properties" if source == "property" else f"{items}.attributes"
-    return f"json_extract_string({column}, {_text('$.' + json.dumps(name, ensure_ascii=False))})"
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f"json_extract_string({column}, {_text(f'$."{quoted}"')})"
 
 
 def _text(value: str) -> str:

@@ -11,22 +11,36 @@ from tidemill_monitoring.intervals import judge_ratio, wilson_interval
 from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict
 
 
-def judge_base_rate(labels: NDArray[np.bool_], trained: float) -> Verdict:
-    """Share of users with the outcome, against the newest training window's."""
+def judge_base_rate(
+    labels: NDArray[np.bool_], scores: NDArray[np.float64], trained: float
+) -> Verdict:
+    """Share of users with the outcome against the newest training window's, `trained`.
+
+    A rate that moved is no alarm while the scores moved with it: then the features explain it.
+    """
     if len(labels) < MINIMUM_USERS:
         sentence = f"Outcomes of only {len(labels)} users are known; {MINIMUM_USERS} are needed."
-        evidence = {"users": len(labels), "needed": MINIMUM_USERS}
-        return Verdict(Concern.BASE_RATE, Status.UNDECIDED, sentence, evidence)
-    rate = float(labels.mean())
+        needed = {"users": len(labels), "needed": MINIMUM_USERS}
+        return Verdict(Concern.BASE_RATE, Status.UNDECIDED, sentence, needed)
+    rate, predicted = float(labels.mean()), float(scores.mean())
     low, high = wilson_interval(int(labels.sum()), len(labels))
     status = judge_ratio(low / trained, high / trained) if trained else Status.WATCH
-    evidence = _evidence(rate, low, high, trained, len(labels))
-    sentence = f"{rate:.1%} of users had the outcome ({low:.1%} to {high:.1%}); {trained:.1%} "
-    sentence += "in the newest training window."
-    if status is not Status.OK:
-        sentence += " Expect scores to be off by that factor until the model is retrained."
+    followed = judge_ratio(low / predicted, high / predicted) is Status.OK
+    sentence = (
+        f"{rate:.1%} of users had the outcome ({low:.1%} to {high:.1%}); {trained:.1%} in the "
+        "newest training window."
+    )
+    if status is not Status.OK and followed:
+        status = Status.WATCH
+        sentence += f" The scores moved with it (they predicted {predicted:.1%})."
+    elif status is not Status.OK:
+        sentence += f" The scores did not follow (they predicted {predicted:.1%}): retrain."
+    evidence: dict[str, Any] = {
+        "users": len(labels),
+        "rate": rate,
+        "lower": low,
+        "upper": high,
+        "trained": trained,
+        "predicted": predicted,
+    }
     return Verdict(Concern.BASE_RATE, status, sentence, evidence)
-
-
-def _evidence(rate: float, low: float, high: float, trained: float, users: int) -> dict[str, Any]:
-    return {"users": users, "rate": rate, "lower": low, "upper": high, "trained": trained}

@@ -111,7 +111,7 @@ def check_outcomes(inputs: MonitorInputs) -> tuple[Verdict, Verdict]:
     cutoffs = [from_us(cutoff).isoformat() for cutoff in np.unique(closed.cutoffs)]
     return (
         replace(judged, evidence={**judged.evidence, "cutoffs": cutoffs}),
-        judge_base_rate(labels, promised.base_rate),
+        judge_base_rate(labels, closed.scores, promised.base_rate),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidemill_monitoring.verdicts import Concern, Decision, Status, Verdict
+from tidemill_monitoring.volumes import BROKEN
 
 _CURABLE = (Concern.PERFORMANCE, Concern.BASE_RATE, Concern.DRIFT)
 """Concerns that newer training data can answer."""
@@ -60,7 +61,7 @@ def _broken_data(acts: dict[Concern, Verdict], target_event: str | None) -> str 
     serious = [
         change
         for change in evidence.get("changes", [])
-        if change["kind"] in {"stopped", "collapsed"} and not change["settled"]
+        if change["kind"] in BROKEN and not change["settled"]
     ]
     target = [change for change in serious if change["name"] == target_event]
     if target and target[0]["renamed_to"] is not None:

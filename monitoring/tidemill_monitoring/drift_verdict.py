@@ -18,7 +18,7 @@ from tidemill_monitoring.verdicts import (
     Verdict,
     join_names,
 )
-from tidemill_monitoring.volumes import VolumeChange
+from tidemill_monitoring.volumes import BROKEN, VolumeChange
 
 IMPORTANT = 0.05
 """Distance of a feature's own AUC from 0.5 at which a model can be expected to use it."""
@@ -63,14 +63,17 @@ def judge_drift(
 ) -> Verdict:
     """`columns` largest effect first; `users` are those of reference and current.
 
-    Features that the model can hardly use, and that leave the scores where they were, are
-    worth a look but no alarm.
+    Seasons and campaigns move features of many users at once and are no fault. So a drifted
+    feature is an alarm only if the scores moved with it, or if it could rank the outcome and its
+    event broke.
     """
     drifted = [column for column in columns if column.is_watch]
-    matters = [c for c in drifted if c.is_act and (power[c.name] >= IMPORTANT or score.is_watch)]
+    broken = {change.name for change in changes if change.kind in BROKEN}
+    lost = [c for c in drifted if events.get(c.name) in broken and power[c.name] >= IMPORTANT]
+    alarms = [c for c in drifted if c.is_act and (score.is_watch or c in lost)]
     status = Status.OK
     if drifted or score.is_watch:
-        status = Status.ACT if matters or score.is_act else Status.WATCH
+        status = Status.ACT if alarms or score.is_act else Status.WATCH
     groups = _by_event(drifted, events, changes)
     evidence = {
         "reference_users": users[0],

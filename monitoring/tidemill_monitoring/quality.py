@@ -16,7 +16,7 @@ from tidemill_monitoring.verdicts import (
     Verdict,
     join_names,
 )
-from tidemill_monitoring.volumes import VolumeChange
+from tidemill_monitoring.volumes import BROKEN, MINIMUM_WINDOWS, VolumeChange
 
 _SURE = 1e-6
 """Probability below which a feature that no longer varies is not chance."""
@@ -38,6 +38,9 @@ class DeadFeatures:
     """Missing for every user, though most users had a value at training."""
     frozen: tuple[str, ...] = ()
     """The same value for every user, though it varied at training."""
+    silent: tuple[str, ...] = ()
+    """Zero for every user: what they count did not happen. Whether it should have is for the
+    event volumes to say, and whether serving dropped it for the skew check."""
 
 
 def find_dead_features(
@@ -46,15 +49,17 @@ def find_dead_features(
     """Compare vectors [users, features] served now with those of training; NaN is missing."""
     if min(len(reference), len(current)) < MINIMUM_USERS:
         return DeadFeatures()
-    disappeared, frozen = [], []
+    disappeared: list[str] = []
+    frozen: list[str] = []
+    silent: list[str] = []
     for index, name in enumerate(names):
         before, now = reference[:, index], current[:, index]
         if np.isnan(now).all():
             if np.isnan(before).mean() < _USUALLY_PRESENT:
                 disappeared.append(name)
         elif _is_constant(now) and (_share_of_mode(before) ** len(now)) < _SURE:
-            frozen.append(name)
-    return DeadFeatures(tuple(disappeared), tuple(frozen))
+            (frozen if now[0] else silent).append(name)
+    return DeadFeatures(tuple(disappeared), tuple(frozen), tuple(silent))
 
 
 def _is_constant(values: NDArray[np.float32]) -> bool:
@@ -90,9 +95,9 @@ def judge_quality(
     sentences = [_describe(change, horizon, target_event) for change in open_changes[:3]]
     if len(open_changes) > 3:
         sentences.append(f"{len(open_changes) - 3} more event names changed.")
-    sentences += _describe_dead(dead)
+    sentences += _describe_dead(dead, any(change.kind in BROKEN for change in open_changes))
     evidence = _evidence(changes, dead, trained_until, earlier_windows, event_names)
-    if not statuses and not earlier_windows:
+    if not statuses and earlier_windows < MINIMUM_WINDOWS:
         return Verdict(
             Concern.DATA_QUALITY,
             Status.UNDECIDED,
@@ -136,13 +141,15 @@ def _describe(change: VolumeChange, horizon: timedelta, target_event: str | None
     return text
 
 
-def _describe_dead(dead: DeadFeatures) -> list[str]:
+def _describe_dead(dead: DeadFeatures, events_broke: bool) -> list[str]:
     sentences = []
     if dead.disappeared:
         names = join_names(dead.disappeared)
         sentences.append(f"Features missing for every user now: {names}.")
     if dead.frozen:
         sentences.append(f"Features that no longer vary: {join_names(dead.frozen)}.")
+    if dead.silent and events_broke:
+        sentences.append(f"Features that are zero for every user now: {join_names(dead.silent)}.")
     return sentences
 
 
@@ -167,6 +174,7 @@ def _evidence(
         ],
         "disappeared_features": list(dead.disappeared),
         "frozen_features": list(dead.frozen),
+        "silent_features": list(dead.silent),
     }
 
 

@@ -120,7 +120,7 @@ def _in_population(bundle: BundleMetadata, frame: Predictions, row: int) -> bool
     if frame.feature_hash != hash_features(bundle.features):
         return False
     value = frame.vectors[row, bundle.features.index(bundle.population.feature)]
-    return bool(value <= bundle.population.max_days)
+    return bool(bundle.population.contains(value))
 
 
 def _to_vectors(rows: list[tuple[_Answer, NDArray[np.float32]]], width: int) -> ServedVectors:

@@ -21,6 +21,9 @@ EARLIER_WINDOWS = 8
 MINIMUM_WINDOWS = 3
 """Fewer earlier windows say nothing about how much a volume usually varies."""
 
+BROKEN = ("stopped", "collapsed")
+"""Kinds of change after which an event cannot be relied on."""
+
 _MINIMUM_EVENTS = 20
 """Expected events below which a silence or a change is chance."""
 _USUAL_SPREAD = 0.1

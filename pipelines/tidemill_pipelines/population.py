@@ -25,11 +25,6 @@ def population_rule(objective: Objective) -> PopulationRule:
     return PopulationRule(feature=feature_name(signal, DAYS_SINCE_LAST.name), max_days=days)
 
 
-def in_population(rule: PopulationRule, recency: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Members, given the values of `rule.feature`, NaN for never."""
-    return np.nan_to_num(recency, nan=np.inf) <= rule.max_days
-
-
 def baseline_feature(objective: Objective) -> str:
     return feature_name(target_signal(objective), DAYS_SINCE_LAST.name)
 

@@ -22,7 +22,7 @@ from tidemill_features.labels import label_users
 from tidemill_features.rows import ensure_rows, read_rows
 
 from tidemill_pipelines.dataset import CURRENT, TEST, TRAIN, label_rows
-from tidemill_pipelines.population import in_population, population_rule, target_signal
+from tidemill_pipelines.population import population_rule, target_signal
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _population(
     instants: list[datetime] = []
     for cutoff in cutoffs:
         rows = read_rows(home, catalog, cutoff)
-        members = in_population(rule, rows.column(rule.feature).to_numpy())
+        members = rule.contains(rows.column(rule.feature).to_numpy())
         chosen = np.asarray(rows.column("user_id").to_pylist(), dtype=object)[members]
         users += chosen.tolist()
         instants += [cutoff] * len(chosen)

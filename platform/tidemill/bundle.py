@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tidemill.errors import BundleError
@@ -31,6 +33,11 @@ class PopulationRule(BaseModel):
 
     feature: str
     max_days: float
+
+    def contains(self, recency: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Members, given the values of `feature`; NaN, for never, is outside."""
+        members: NDArray[np.bool_] = recency <= self.max_days
+        return members
 
 
 class BundleMetadata(BaseModel):

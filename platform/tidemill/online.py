@@ -93,7 +93,10 @@ class OnlineWriter:
         """Forget a view and its rows."""
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute("DELETE FROM rows WHERE view = ?", (view,))
-        self._connection.execute("DELETE FROM views WHERE view = ?", (view,))
+        # The generation goes on counting, so that no reader takes a new layout for an old one.
+        self._connection.execute(
+            "UPDATE views SET features = '[]', generation = generation + 1 WHERE view = ?", (view,)
+        )
         self._connection.execute("COMMIT")
 
     def close(self) -> None:
@@ -118,7 +121,9 @@ class OnlineReader:
             isolation_level=None,
         )
         self._layout = ""
+        self._generation = -1
         self._width = 0
+        self._blank = b""
         self._columns: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         with self._snapshot():
             self._refresh_layout()
@@ -132,18 +137,29 @@ class OnlineReader:
 
     def read(self, entities: Sequence[str]) -> OnlineRows:
         """Rows of `entities` in their order; unknown ones are flagged, never an error."""
-        stored: dict[str, tuple[int, bytes]] = {}
+        if len(entities) <= _KEYS_PER_QUERY:
+            # A single statement sees a single state of the store: no transaction is needed.
+            stored, generation = self._fetch(entities)
+            if generation in (None, self._generation):
+                return self._unpack([stored.get(entity) for entity in entities])
+        stored = {}
         with self._snapshot():
             self._refresh_layout()
             for start in range(0, len(entities), _KEYS_PER_QUERY):
-                keys = entities[start : start + _KEYS_PER_QUERY]
-                query = (
-                    "SELECT entity, cutoff, vector FROM rows WHERE view = ? AND entity IN "
-                    f"({','.join('?' * len(keys))})"
-                )
-                for entity, cutoff, vector in self._connection.execute(query, (self._view, *keys)):
-                    stored[entity] = (cutoff, vector)
+                stored.update(self._fetch(entities[start : start + _KEYS_PER_QUERY])[0])
         return self._unpack([stored.get(entity) for entity in entities])
+
+    def _fetch(
+        self, keys: Sequence[str]
+    ) -> tuple[dict[str, tuple[int, bytes]], int | None]:
+        """(cutoff, vector) of the keys found, and the view's generation if any was."""
+        query = (
+            "SELECT entity, cutoff, vector, (SELECT generation FROM views WHERE view = ?1) "
+            f"FROM rows WHERE view = ?1 AND entity IN (?{',?' * (len(keys) - 1)})"
+        )
+        rows = self._connection.execute(query, (self._view, *keys)).fetchall()
+        found = {entity: (cutoff, vector) for entity, cutoff, vector, _ in rows}
+        return found, rows[0][3] if rows else None
 
     def sample(self, size: int) -> OnlineRows:
         """Up to `size` rows spread evenly over the view, for population statistics."""
@@ -180,9 +196,9 @@ class OnlineReader:
 
     def _refresh_layout(self) -> None:
         row = self._connection.execute(
-            "SELECT features FROM views WHERE view = ?", (self._view,)
+            "SELECT features, generation FROM views WHERE view = ?", (self._view,)
         ).fetchone()
-        layout = "[]" if row is None else row[0]
+        layout, self._generation = ("[]", 0) if row is None else row
         if layout == self._layout:
             return
         position = {name: index for index, name in enumerate(json.loads(layout))}
@@ -195,12 +211,12 @@ class OnlineReader:
             )
         self._layout = layout
         self._width = len(position)
+        self._blank = np.full(self._width, np.nan, dtype="<f4").tobytes()
         self._columns = np.asarray([position[name] for name in self._wanted], dtype=np.intp)
 
     def _unpack(self, stored: Sequence[tuple[int, bytes] | None]) -> OnlineRows:
         found = np.asarray([row is not None for row in stored], dtype=np.bool_)
-        blank = np.full(self._width, np.nan, dtype="<f4").tobytes()
-        packed = b"".join(blank if row is None else row[1] for row in stored)
+        packed = b"".join([self._blank if row is None else row[1] for row in stored])
         matrix = np.frombuffer(packed, dtype="<f4").reshape(len(stored), self._width)
         cutoffs = np.asarray([0 if row is None else row[0] for row in stored], dtype=np.int64)
-        return OnlineRows(np.ascontiguousarray(matrix[:, self._columns]), cutoffs, found)
+        return OnlineRows(matrix.take(self._columns, axis=1), cutoffs, found)

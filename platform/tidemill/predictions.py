@@ -108,6 +108,25 @@ def read_predictions(folder: Path) -> Iterator[Predictions]:
             offset += _FRAME.size + length
 
 
+def count_predictions(folder: Path) -> int:
+    """How many rows `folder` holds; reads headers only, so vectors are not checked."""
+    return sum(_count_rows(segment) for segment in folder.glob(f"*{_SUFFIX}"))
+
+
+def _count_rows(segment: Path) -> int:
+    rows, size = 0, segment.stat().st_size
+    with segment.open("rb") as file:
+        while len(lead := file.read(_FRAME.size + _HEADER.size)) == _FRAME.size + _HEADER.size:
+            magic, length, _ = _FRAME.unpack_from(lead)
+            (header_length,) = _HEADER.unpack_from(lead, _FRAME.size)
+            end = file.tell() - _HEADER.size + length
+            if magic != _MAGIC or end > size:
+                break
+            rows += len(orjson.loads(file.read(header_length))["users"])
+            file.seek(end)
+    return rows
+
+
 def _encode(predictions: Predictions) -> bytes:
     header = orjson.dumps(
         {

@@ -1,4 +1,4 @@
-"""REST: from path and body to a reply. Pure but for the predictors; granian is in rsgi.py."""
+"""REST: from path and body to a reply. Pure but for the predictors; the wire is in http1.py."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ class App:
         return (name if name in self._repository.predictors else ""), protocol
 
     def _route(self, request: Request) -> Reply:
-        match [unquote(segment) for segment in request.path.rstrip("/").split("/")[1:]]:
+        segments = request.path.rstrip("/").split("/")[1:]
+        if "%" in request.path:
+            segments = [unquote(segment) for segment in segments]
+        match segments:
             case ["v2", "models", name, "versions", version, *rest]:
                 return self._v2_model(request, name, version, rest)
             case ["v2", "models", name, *rest]:
@@ -86,7 +89,7 @@ class App:
                 _only(request, "GET")
                 self._repository.get(name)
                 return _reply({"name": name, "ready": self._repository.ready})
-            case segments:
+            case _:
                 return self._server_route(request, segments)
 
     def _server_route(self, request: Request, segments: list[str]) -> Reply:

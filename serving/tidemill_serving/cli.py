@@ -71,7 +71,7 @@ def serve(
     """
     _log_to_stderr()
     repository = _open_repository(objectives or [], model_dir, model_name)
-    from tidemill_serving.server import Settings, run  # granian, grpc
+    from tidemill_serving.server import Settings, run  # grpc
 
     run(repository, Settings(host, port, grpc_port, max_body_mb * _MEGABYTE))
 

@@ -33,5 +33,5 @@ def select_population(
 ) -> NDArray[np.float32]:
     """Rows of `vectors` [n, features] inside the bundle's population rule; a NaN is outside."""
     column = metadata.features.index(metadata.population.feature)
-    members: NDArray[np.float32] = vectors[vectors[:, column] <= metadata.population.max_days]
+    members: NDArray[np.float32] = vectors[metadata.population.contains(vectors[:, column])]
     return members

@@ -1,25 +1,22 @@
-"""One process, one event loop: granian for REST, a gRPC server beside it, and an orderly end."""
+"""One process, one event loop: REST, a gRPC server beside it, and an orderly end."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from time import monotonic
 
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
 from tidemill.errors import TidemillError
 
 from tidemill_serving.app import App
 from tidemill_serving.grpc_v2 import GrpcServer
+from tidemill_serving.http1 import IDLE_SECONDS, Connection, Edge
 from tidemill_serving.metrics import Metrics
 from tidemill_serving.repository import Repository
-from tidemill_serving.rsgi import Edge
 
 logger = logging.getLogger("tidemill.serving")
 
@@ -43,22 +40,8 @@ class Settings:
 
 def run(repository: Repository, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. The repository is loaded. Raises TidemillError."""
-    check_port(settings.host, settings.port)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(repository, settings))
-
-
-def check_port(host: str, port: int) -> None:
-    """granian shares ports between processes, so ask first whether somebody else listens."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise TidemillError(
-                f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port"
-            ) from error
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -76,24 +59,35 @@ async def _serve(repository: Repository, settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     metrics = Metrics()
     edge = Edge(App(repository, metrics), metrics, settings.max_body)
-    http = Server(
-        edge,
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        log_enabled=False,
-    )
+    http = await _listen(edge, settings)
     grpc = _start_grpc(repository, metrics, settings)
-    serving = loop.create_task(http.serve())
     repository.watch()
-    logger.info("listening on http://%s:%d", settings.host, settings.port)
-    await asyncio.wait({serving, loop.create_task(stop.wait())}, return_when="FIRST_COMPLETED")
-    await _drain(repository, edge, grpc)
-    http.stop()
-    await serving
+    sweeper = loop.create_task(_sweep(edge))
+    await stop.wait()
+    await _drain(repository, edge, http, grpc)
+    sweeper.cancel()
     repository.close()
+
+
+async def _listen(edge: Edge, settings: Settings) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(
+            lambda: Connection(edge), settings.host, settings.port, backlog=1024
+        )
+    except OSError as error:
+        raise TidemillError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}",
+            "choose another --port",
+        ) from error
+    logger.info("listening on http://%s:%d", settings.host, settings.port)
+    return server
+
+
+async def _sweep(edge: Edge) -> None:
+    while True:
+        await asyncio.sleep(IDLE_SECONDS / 5)
+        edge.close_idle(IDLE_SECONDS)
 
 
 def _start_grpc(repository: Repository, metrics: Metrics, settings: Settings) -> GrpcServer | None:
@@ -106,15 +100,20 @@ def _start_grpc(repository: Repository, metrics: Metrics, settings: Settings) ->
     return server
 
 
-async def _drain(repository: Repository, edge: Edge, grpc: GrpcServer | None) -> None:
+async def _drain(
+    repository: Repository, edge: Edge, http: asyncio.Server, grpc: GrpcServer | None
+) -> None:
     """Say not ready, give balancers time to see it, then let requests in flight finish."""
     logger.info("stopping: no longer ready")
     repository.draining = True
     if grpc is not None:
         grpc.drain()
     await asyncio.sleep(NOTICE_SECONDS)
+    http.close()
+    edge.closing = True
     deadline = monotonic() + FINISH_SECONDS
     while edge.in_flight and monotonic() < deadline:
         await asyncio.sleep(0.02)
+    edge.close_idle(0.0)
     if grpc is not None:
         await asyncio.to_thread(grpc.stop, FINISH_SECONDS)

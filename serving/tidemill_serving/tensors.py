@@ -6,6 +6,7 @@ Inputs, one of: `user_id` BYTES [n] or [n, 1], or `features` FP32 [n, F]. Output
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -22,7 +23,6 @@ MAX_USER_BYTES = 512
 USER_INPUT = "user_id"
 FEATURES_INPUT = "features"
 OUTPUTS = {"score": "FP64", "grade": "BYTES", "model_version": "BYTES", "cold_start": "BOOL"}
-_NUMBERS = {int, float}
 
 
 @dataclass(frozen=True)
@@ -197,17 +197,16 @@ def _read_numbers(tensor: Tensor, width: int) -> NDArray[np.float32]:
         if any(not isinstance(row, list) or len(row) != width for row in data):
             raise RequestError(f"{FEATURES_INPUT}: rows of unequal length", f"send {width} a row")
         data = list(chain.from_iterable(data))
-    # NumPy would quietly read "1", None and True as numbers.
-    strange = set(map(type, data)) - _NUMBERS
-    if strange:
-        at, value = next((i, v) for i, v in enumerate(data) if type(v) not in _NUMBERS)
+    # An array, because NumPy would quietly read "1" and None as numbers.
+    try:
+        return np.frombuffer(array("f", data), dtype=np.float32)
+    except TypeError:
+        at, value = next((i, v) for i, v in enumerate(data) if not isinstance(v, int | float))
         raise RequestError(
             f"{FEATURES_INPUT}: {show(value)} in row {at // width}, column {at % width} is not "
             f"a number",
             f"send numbers, or '{USER_INPUT}' to let the server read the features",
-        )
-    with np.errstate(over="ignore"):
-        return np.array(data, dtype=np.float32)
+        ) from None
 
 
 def _check_datatype(tensor: Tensor, expected: str) -> None:

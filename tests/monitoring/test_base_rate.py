@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from tidemill_monitoring.base_rate import judge_base_rate
 from tidemill_monitoring.intervals import wilson_interval
-from tidemill_monitoring.verdicts import Status
+from tidemill_monitoring.verdicts import Status, Verdict
 
 
-def happened(rate: float, users: int = 2_000) -> np.ndarray:
-    return np.arange(users) < rate * users
+def judge(rate: float, trained: float = 0.2, predicted: float = 0.2, users: int = 2_000) -> Verdict:
+    labels = np.arange(users) < rate * users
+    return judge_base_rate(labels, np.full(users, predicted), trained)
 
 
 @pytest.mark.parametrize(
@@ -18,18 +19,26 @@ def happened(rate: float, users: int = 2_000) -> np.ndarray:
     [(0.20, Status.OK), (0.21, Status.OK), (0.25, Status.WATCH), (0.30, Status.ACT)],
 )
 def test_the_verdict_grows_with_the_ratio(now: float, status: Status) -> None:
-    """From 20% in training: the same, x1.05, x1.25 and x1.5."""
-    assert judge_base_rate(happened(now), trained=0.2).status is status
+    """From 20% in training, and as predicted: the same, x1.05, x1.25 and x1.5."""
+    assert judge(now).status is status
+
+
+def test_a_rate_that_the_scores_foresaw_is_only_worth_a_look() -> None:
+    """x2.5, but predicted: the features explain it, and a retraining would add nothing."""
+    verdict = judge(0.5, predicted=0.48)
+    assert verdict.status is Status.WATCH
+    assert "moved with it" in verdict.sentence
+    assert judge(0.5, predicted=0.2).status is Status.ACT
 
 
 def test_a_rate_that_a_small_sample_cannot_place_raises_no_alarm() -> None:
     """The same x1.5 on 250 users of a 4% outcome is within its interval."""
-    assert judge_base_rate(happened(0.06, 250), trained=0.04).status is Status.OK
+    assert judge(0.06, trained=0.04, predicted=0.04, users=250).status is Status.OK
 
 
 def test_under_two_hundred_users_nothing_is_decided() -> None:
     """The sentence says how many there are and how many it takes."""
-    verdict = judge_base_rate(happened(0.5, 100), trained=0.2)
+    verdict = judge(0.5, users=100)
     assert verdict.status is Status.UNDECIDED
     assert "100" in verdict.sentence
     assert "200" in verdict.sentence

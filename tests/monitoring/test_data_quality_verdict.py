@@ -61,15 +61,22 @@ def test_a_log_too_short_to_judge_is_undecided() -> None:
 
 
 def test_disappeared_and_frozen_features_are_told_apart() -> None:
-    """All missing is an alarm; all equal may be a season, so it is worth a look."""
+    """All missing is an alarm, all equal worth a look, all zero a lull."""
     rng = np.random.default_rng(0)
-    before = rng.normal(size=(500, 3)).astype(np.float32)
-    now = rng.normal(size=(500, 3)).astype(np.float32)
-    now[:, 0], now[:, 1] = np.nan, 0.0
-    dead = find_dead_features(before, now, ["gone", "stuck", "fine"])
-    assert dead == DeadFeatures(disappeared=("gone",), frozen=("stuck",))
+    before = rng.normal(size=(500, 4)).astype(np.float32)
+    now = rng.normal(size=(500, 4)).astype(np.float32)
+    now[:, 0], now[:, 1], now[:, 2] = np.nan, 3.0, 0.0
+    dead = find_dead_features(before, now, ["gone", "stuck", "lull", "fine"])
+    assert dead == DeadFeatures(("gone",), frozen=("stuck",), silent=("lull",))
     assert judge(dead=dead).status is Status.ACT
     assert judge(dead=DeadFeatures(frozen=("stuck",))).status is Status.WATCH
+    assert judge(dead=DeadFeatures(silent=("lull",))).status is Status.OK
+
+
+def test_a_stopped_event_names_the_features_that_are_zero_because_of_it() -> None:
+    """The same silence that is a lull in good times belongs to the incident in bad ones."""
+    verdict = judge(RENAMED, dead=DeadFeatures(silent=("order_completed__count_7d",)))
+    assert "`order_completed__count_7d`" in verdict.sentence
 
 
 def test_a_feature_that_was_always_nearly_constant_is_not_frozen() -> None:

@@ -35,7 +35,7 @@ def judge(
 
 def test_a_drifted_feature_is_named_with_its_event() -> None:
     """Which feature, from which event, how much, and what would have been too little."""
-    verdict = judge(column("order__count_7d", 0.4), column("visit__count_7d", 0.01))
+    verdict = judge(column("order__count_7d", 0.4), column("visit__count_7d", 0.01), score=0.06)
     assert verdict.status is Status.ACT
     assert "`order__count_7d`" in verdict.sentence
     assert [group["event"] for group in verdict.evidence["events"]] == ["order"]
@@ -49,9 +49,17 @@ def test_drift_is_connected_to_a_renamed_event() -> None:
     assert "`order` was probably renamed to `Order`" in verdict.sentence
 
 
-def test_drift_the_model_cannot_care_about_is_only_worth_a_look() -> None:
-    """A feature that ranks nobody, with scores that stay, calls for no action."""
-    assert judge(column("order__count_7d", 0.4), power=0.01).status is Status.WATCH
+def test_drift_that_leaves_the_scores_is_only_worth_a_look() -> None:
+    """A campaign or a season moves features of everybody and is no fault."""
+    assert judge(column("order__count_7d", 0.4)).status is Status.WATCH
+
+
+def test_losing_the_event_of_a_useful_feature_calls_for_action() -> None:
+    """Even before the scores move; a feature that ranks nobody may go."""
+    change = VolumeChange("order", "stopped", 0, 9.0, datetime(2024, 1, 1, tzinfo=UTC))
+    drifted = column("order__count_7d", 0.4)
+    assert judge(drifted, changes=(change,)).status is Status.ACT
+    assert judge(drifted, changes=(change,), power=0.01).status is Status.WATCH
 
 
 def test_moving_scores_make_any_drift_matter() -> None:

@@ -49,7 +49,7 @@ def promise() -> Promise:
 
 def test_a_model_that_keeps_its_promise_is_never_called_bad() -> None:
     """Twenty windows of calibrated scores: no act, and at most two watches."""
-    found = [judge_performance(outcomes(seed), promise()).status for seed in range(20)]
+    found = [judge_performance(outcomes(seed, 1_000), promise()).status for seed in range(20)]
     assert Status.ACT not in found
     assert found.count(Status.WATCH) <= 2
 

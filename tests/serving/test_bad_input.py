@@ -52,7 +52,6 @@ BAD_DOCUMENTS = {
     "features as FP64": ({"inputs": [features(datatype="FP64")]}, "'FP64'"),
     "text feature": ({"inputs": [features(data=[1, "2", 3])]}, "'2' in row 0, column 1"),
     "null feature": ({"inputs": [features(data=[1, 2, None])]}, "None in row 0, column 2"),
-    "boolean feature": ({"inputs": [features(data=[True, 2, 3])]}, "True"),
     "overflowing feature": ({"inputs": [features(data=[1, 1e39, 3])]}, "row 0, column 1"),
     "missing feature": ({"inputs": [features(data=[1, 2])]}, "2 values"),
     "ragged rows": ({"inputs": [features(data=[[1, 2, 3], [1]], shape=[2, 3])]}, "unequal"),

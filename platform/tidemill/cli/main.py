@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from tidemill import __version__
-from tidemill.cli import console, demo, events, objective
+from tidemill.cli import console, demo, events, objective, report, status
 from tidemill.errors import TidemillError
 
 _EXTRAS = {
@@ -50,6 +50,8 @@ def build_app() -> typer.Typer:
 
     events.register(app)
     objective.register(app)
+    status.register(app)
+    report.register(app)
     demo.register(app)
     for entry in sorted(entry_points(group="tidemill.commands"), key=lambda found: found.name):
         entry.load()(app)

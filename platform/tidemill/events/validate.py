@@ -31,7 +31,7 @@ CREATE TEMP TABLE typed AS SELECT
     timestamp AS raw_timestamp, TRY_CAST(timestamp AS TIMESTAMPTZ) AS timestamp,
     received_at AS raw_received_at, TRY_CAST(received_at AS TIMESTAMPTZ) AS received_at,
     value AS raw_value, TRY_CAST(value AS DOUBLE) AS value,
-    properties, line, raw
+    properties, line::BIGINT AS line, raw::VARCHAR AS raw
 FROM unchecked
 """
 _JUDGED = f"""

@@ -156,13 +156,13 @@ class Spec(_Block):
     churn: Churn | None = None
     """Predict that a user stops doing something."""
     population: Population = Population()
-    """Who is predicted for."""
+    """The users a prediction is made for."""
     training: Training = Training()
-    """How the model is trained."""
+    """From how much history, and when."""
     serving: Serving = Serving()
-    """How predictions are served."""
+    """On how many servers."""
     monitoring: Monitoring = Monitoring()
-    """How the model is watched."""
+    """How often the running model is checked, and what follows."""
 
     @model_validator(mode="after")
     def _check_type(self) -> Self:
@@ -181,7 +181,7 @@ class Objective(_Block):
     kind: Literal["Objective"]
     """Always `Objective`."""
     metadata: Metadata
-    """How the objective is called."""
+    """The name."""
     spec: Spec
     """What to predict and how."""
 

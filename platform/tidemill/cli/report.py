@@ -1,0 +1,63 @@
+"""`tidemill report`: one HTML page about one objective."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidemill.cli import console
+from tidemill.errors import TidemillError
+from tidemill.home import Home
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the root app."""
+    app.command()(report)
+
+
+def report(
+    objective: Annotated[str, typer.Argument(help="An objective file, or a name used before.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to write the page. Default: reports/NAME.html in the home."),
+    ] = None,
+) -> None:
+    """Write one self-contained HTML page about the live model of an objective.
+
+    How well it ranks and how honest its probabilities are, beside the simple rule and the base
+    rate; the lift of each grade, promised and, once the monitor knows it, happened; what goes with
+    the outcome; every verdict of the monitor, and what followed from it; all versions. The page
+    loads nothing from anywhere and can be mailed or printed. Prints its path.
+    """
+    from tidemill.objective import resolve_objective  # keeps --help fast
+    from tidemill.report.facts import gather
+    from tidemill.report.page import render_page
+
+    home = Home.from_environment()
+    declared = resolve_objective(home, objective)
+    page = render_page(gather(home, declared), datetime.now(UTC))
+    path = out or home.reports / f"{declared.name}.html"
+    _write_at_once(path, page)
+    typer.echo(str(path))
+
+
+def _write_at_once(path: Path, page: str) -> None:
+    """A reader finds the old page or the new one, never half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(page)
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise TidemillError(
+            f"the report cannot be written to {path}: {error.strerror}",
+            hint="choose another place with --out FILE",
+        ) from error
+    console.log(f"wrote the report, {len(page.encode()) / 1024:.0f} KB")

@@ -1,0 +1,100 @@
+"""`tidemill status`: what this home holds and how it is doing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tidemill.cli import console
+from tidemill.cli.options import Json
+from tidemill.home import Home
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tidemill.report.overview import HomeStatus, ObjectiveStatus
+
+_STYLES = {"ok": "green", "watch": "yellow", "act": "bold red", "undecided": "dim"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the root app."""
+    app.command()(status)
+
+
+def status(
+    objective: Annotated[
+        str | None, typer.Argument(help="An objective; all of this home when left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the objectives of this home: what is live, how good it was, what the monitor says.
+
+    AUC and the lift of grade A are those of the live version's test window; `data until` is where
+    that window ends. Reads files only, so it answers at once. Says what to run next when something
+    is missing.
+    """
+    from tidemill.report.overview import look  # keeps --help fast
+
+    found = look(Home.from_environment(), objective)
+    if as_json:
+        console.print_json(asdict(found))
+        return
+    last = (
+        "" if found.last_event is None else f", the last at {found.last_event:%Y-%m-%d %H:%M} UTC"
+    )
+    console.out.print(f"{found.home}: {found.events:,} events{last}", markup=False)
+    if found.objectives:
+        console.out.print(_table(found.objectives))
+    for hint in next_steps(found):
+        console.log(f"[bold]next:[/] {hint}")
+
+
+def next_steps(found: HomeStatus) -> list[str]:
+    """The command that brings each unfinished thing further."""
+    if not found.events:
+        return ["import events with `tidemill events import FILES`, or play `tidemill demo`"]
+    if not found.objectives:
+        return ["train a model with `tidemill train OBJECTIVE.yaml`"]
+    steps = []
+    for each in found.objectives:
+        if each.live is None:
+            steps.append(f"`tidemill train {each.name}`, as nothing is live for it")
+        elif not each.predictions:
+            steps.append(f"`tidemill serve {each.name}`, as it answered nobody yet")
+        elif each.monitor is None:
+            steps.append(f"`tidemill monitor {each.name}`, as nobody checked it yet")
+    return steps
+
+
+def _table(objectives: tuple[ObjectiveStatus, ...]) -> Table:
+    from rich.table import Table  # keeps --help fast
+
+    table = Table("objective", "type", "live", "data until")
+    for title in ("AUC", "lift of A"):
+        table.add_column(title, justify="right")
+    table.add_column("monitor")
+    table.add_column("predictions", justify="right")
+    for each in objectives:
+        table.add_row(
+            each.name, each.type, *_live_cells(each), _monitor_cell(each), f"{each.predictions:,}"
+        )
+    return table
+
+
+def _live_cells(objective: ObjectiveStatus) -> tuple[str, str, str, str]:
+    live = objective.live
+    if live is None:
+        return "-", "-", "-", "-"
+    lift = "-" if live.grade_a_lift is None else f"x{live.grade_a_lift:.1f}"
+    return f"v{live.version}", f"{live.data_until:%Y-%m-%d}", f"{live.auc:.3f}", lift
+
+
+def _monitor_cell(objective: ObjectiveStatus) -> str:
+    newest = objective.monitor
+    if newest is None:
+        return "-"
+    style = _STYLES[newest.status]
+    return f"[{style}]{newest.status}[/] {newest.at:%Y-%m-%d}"

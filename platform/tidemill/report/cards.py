@@ -1,0 +1,76 @@
+"""The headline numbers, each beside what it must be compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.report.facts import ReportFacts
+from tidemill.report.wording import lift, number, percent
+
+
+@dataclass(frozen=True)
+class Card:
+    """One number of the test window."""
+
+    title: str
+    value: str
+    beside: str
+    """What it is compared with."""
+    since: str | None
+    """The same number measured later, on what happened."""
+
+
+def cards(facts: ReportFacts) -> list[Card]:
+    """AUC, average precision, calibration error and the lift of grade A."""
+    metrics, gain = facts.judgement.metrics, facts.judgement.over_baseline
+    outcome = facts.outcome or {}
+    best = next((row for row in facts.judgement.grades if row["grade"] == "A"), None)
+    happened = next((row for row in outcome.get("grades", []) if row["grade"] == "A"), None)
+    return [
+        Card(
+            "AUC",
+            number(metrics["auc"]),
+            f"recency alone {number(metrics['baseline_auc'])}; the difference is "
+            f"{gain['difference']:+.3f} ({gain['lower']:+.3f} to {gain['upper']:+.3f})",
+            _since(outcome.get("auc")),
+        ),
+        Card(
+            "Average precision",
+            number(metrics["average_precision"]),
+            f"base rate {number(metrics['base_rate'])}, recency alone "
+            f"{number(metrics['baseline_average_precision'])}",
+            _since(outcome.get("average_precision")),
+        ),
+        Card(
+            "Calibration error",
+            number(metrics["ece"]),
+            f"{_count(metrics, 'predicted_over_observed')} outcomes predicted, "
+            f"{_count(metrics)} happened",
+            None if "ece" not in outcome else number(outcome["ece"]["observed"]),
+        ),
+        Card(
+            "Lift of grade A",
+            lift(best and best["lift"]),
+            f"{percent(best and best['rate'])} of grade A had the outcome, "
+            f"{percent(metrics['base_rate'])} of everybody",
+            happened and f"{lift(happened['lift'])} ({_interval(happened, lift)})",
+        ),
+    ]
+
+
+def _since(estimate: Mapping[str, Any] | None) -> str | None:
+    if estimate is None:
+        return None
+    return f"{number(estimate['observed'])} ({_interval(estimate, number)})"
+
+
+def _interval(estimate: Mapping[str, Any], spell: Any) -> str:
+    return f"{spell(estimate['lower'])} to {spell(estimate['upper'])}"
+
+
+def _count(metrics: Mapping[str, float], factor: str | None = None) -> str:
+    """Outcomes of the test window, or that many times a ratio."""
+    happened = metrics["base_rate"] * metrics["users"]
+    return f"{happened * (metrics[factor] if factor else 1):.0f}"

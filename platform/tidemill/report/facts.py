@@ -1,0 +1,113 @@
+"""Gathers everything the page shows; reads, never computes or writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from tidemill.home import Home
+from tidemill.objective import Objective
+from tidemill.registry import CHAMPION, Registry
+from tidemill.report.history import MonitorRun, monitor_runs
+from tidemill.report.live import Judgement, LiveModel, read_judgement, read_live
+
+RUNS_SHOWN = 12
+"""Newest monitor runs on the page; an hourly monitor leaves hundreds."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version and how it fared."""
+
+    version: str
+    live: bool
+    aliases: tuple[str, ...]
+    registered_at: datetime
+    reason: str
+    """Why it was trained."""
+    gate: str
+    """What the gate said."""
+    promoted: str | None
+    """Why it was promoted; None when it never was."""
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """All that the page is made of."""
+
+    home: Home
+    objective: Objective
+    live: LiveModel
+    judgement: Judgement
+    versions: tuple[Version, ...]
+    """Newest first."""
+    runs: tuple[MonitorRun, ...]
+    """Newest first, at most RUNS_SHOWN."""
+
+    @property
+    def live_version(self) -> Version | None:
+        return next((v for v in self.versions if v.version == self.live.version), None)
+
+    @property
+    def objective_changed(self) -> bool:
+        """The objective asks something else now than what the live model was trained for."""
+        return self.live.metadata.objective_hash != self.objective.hash
+
+    @property
+    def outcome(self) -> Mapping[str, Any] | None:
+        """The newest comparison of the live version's promises with what happened."""
+        for run in self.runs:
+            found = run.evidence("performance")
+            if "grades" in found and found["model_version"] == self.live.version:
+                return found
+        return None
+
+    @property
+    def outcomes_due(self) -> datetime | None:
+        """When the first outcomes can be known, where the monitor said so."""
+        for run in self.runs:
+            due = run.evidence("performance").get("outcomes_known_at")
+            if due is not None:
+                return datetime.fromisoformat(due)
+        return None
+
+    def followed(self, run: MonitorRun) -> list[Version]:
+        """Versions trained because of this run; the registry keeps the reason's beginning."""
+        if not run.retrain:
+            return []
+        return [v for v in self.versions if v.reason and run.reason.startswith(v.reason)]
+
+    def cause(self, version: Version) -> MonitorRun | None:
+        """The run that asked for this version."""
+        return next((run for run in self.runs if version in self.followed(run)), None)
+
+
+def gather(home: Home, objective: Objective) -> ReportFacts:
+    """Raises BundleError when the objective has no live model."""
+    live = read_live(home, objective.name)
+    return ReportFacts(
+        home=home,
+        objective=objective,
+        live=live,
+        judgement=read_judgement(home, objective.name),
+        versions=_versions(Registry(home).versions(objective.name)),
+        runs=tuple(islice(monitor_runs(home, objective.name), RUNS_SHOWN)),
+    )
+
+
+def _versions(found: Sequence[Mapping[str, Any]]) -> tuple[Version, ...]:
+    return tuple(
+        Version(
+            version=each["version"],
+            live=CHAMPION in each["aliases"],
+            aliases=tuple(each["aliases"]),
+            registered_at=datetime.fromtimestamp(each["created_ms"] / 1000, tz=UTC),
+            reason=each["tags"].get("tidemill.reason", ""),
+            gate=each["tags"].get("tidemill.gate", ""),
+            promoted=each["tags"].get("tidemill.promoted"),
+        )
+        for each in found
+    )

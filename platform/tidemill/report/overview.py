@@ -1,0 +1,109 @@
+"""What a home holds, at a glance. Reads files only: no tracking store, no feature store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tidemill.errors import BundleError, ObjectiveError
+from tidemill.events import EventLog
+from tidemill.home import Home
+from tidemill.objective import known_objectives, resolve_objective
+from tidemill.predictions import count_predictions
+from tidemill.report.history import monitor_runs
+from tidemill.report.live import LiveModel, read_live
+
+
+@dataclass(frozen=True)
+class LiveStatus:
+    """The live model, in the numbers that matter first."""
+
+    version: str
+    data_until: datetime
+    """End of the newest label window it was judged on, UTC."""
+    auc: float
+    """On the test window."""
+    grade_a_lift: float | None
+
+
+@dataclass(frozen=True)
+class MonitorStatus:
+    """What the newest monitor run said."""
+
+    status: str
+    at: datetime
+    """The monitored instant, UTC."""
+
+
+@dataclass(frozen=True)
+class ObjectiveStatus:
+    """One objective of the home."""
+
+    name: str
+    type: str
+    """propensity, churn, or `unreadable` when its file does not fit this version."""
+    target: str
+    live: LiveStatus | None
+    monitor: MonitorStatus | None
+    predictions: int
+    """Rows in the prediction log."""
+
+
+@dataclass(frozen=True)
+class HomeStatus:
+    """The whole home."""
+
+    home: str
+    events: int
+    last_event: datetime | None
+    """UTC."""
+    objectives: tuple[ObjectiveStatus, ...]
+
+
+def look(home: Home, objective: str | None = None) -> HomeStatus:
+    """All objectives, or one.
+
+    Raises ObjectiveError for an objective that is not known, EventLogError for a broken log.
+    """
+    if objective is None:
+        names: Sequence[str] = sorted({*known_objectives(home), *home.served_objectives()})
+    else:
+        names = [resolve_objective(home, objective).name]
+    events, last_event = _events(home)
+    found = tuple(_objective(home, name) for name in names)
+    return HomeStatus(str(home.root), events, last_event, found)
+
+
+def _events(home: Home) -> tuple[int, datetime | None]:
+    with EventLog(home.events).connect() as con:
+        row = con.execute("SELECT COUNT(*), MAX(timestamp) FROM events").fetchone()
+    count, last = row if row is not None else (0, None)
+    return int(count), None if last is None else last.astimezone(UTC)
+
+
+def _objective(home: Home, name: str) -> ObjectiveStatus:
+    try:
+        declared = resolve_objective(home, name)
+        kind = "churn" if declared.spec.propensity is None else "propensity"
+        target = str(declared.target)
+    except ObjectiveError:
+        kind, target = "unreadable", ""
+    newest = next(monitor_runs(home, name), None)
+    return ObjectiveStatus(
+        name=name,
+        type=kind,
+        target=target,
+        live=_live(home, name),
+        monitor=None if newest is None else MonitorStatus(newest.status, newest.at),
+        predictions=count_predictions(home.predictions(name)),
+    )
+
+
+def _live(home: Home, name: str) -> LiveStatus | None:
+    try:
+        live: LiveModel = read_live(home, name)
+    except BundleError:
+        return None
+    lift = live.metadata.grade_lift.get("A")
+    return LiveStatus(live.version, live.data_until, live.metadata.metrics["auc"], lift)

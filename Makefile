@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint types layers check fix bench-quality bench-serving constraints clean
+.PHONY: help demo test lint types layers check fix docs bench-quality bench-serving constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,10 @@ layers: $(VENV)/.installed-dev
 fix: $(VENV)/.installed-dev  ## format and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-dev  ## write the pages that are made from the code
+	$(BIN)/python -m tidemill.objective.reference > docs/objectives.md
+	$(BIN)/python -m tidemill.cli.reference > docs/cli.md
 
 bench-quality: $(VENV)/.installed-dev  ## the model beside LightGBM and the one-line rule
 	$(BIN)/python benchmarks/quality.py

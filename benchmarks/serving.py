@@ -47,11 +47,11 @@ HIDDEN = (64, 32)
 USERS = 5_000
 CONNECTIONS = 8
 ROUNDS = 3
-REQUESTS = {1: 1_500, 128: 100}
+REQUESTS = {1: 2_000, 128: 100}
 VARIETY = 32
 """Different requests in rotation, so that nothing is answered from a cache."""
 REPORT = Path(__file__).parents[1] / "docs" / "benchmarks"
-PACKAGES = ("tidemill", "granian", "onnxruntime", "kserve", "fastapi", "uvicorn", "orjson", "numpy")
+PACKAGES = ("tidemill", "httptools", "uvloop", "onnxruntime", "kserve", "fastapi", "uvicorn", "orjson", "numpy")
 LAUNCH = (
     "import typer; from tidemill_serving.cli import register; "
     "app = typer.Typer(); register(app); app()"

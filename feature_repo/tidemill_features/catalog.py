@@ -39,9 +39,9 @@ class Signal:
         """Column-safe and unique: a slug, with a checksum where the slug lost something."""
         if self.event is None and not self.where:
             return ANY_EVENT
-        words = [self.event or ANY_EVENT]
-        words += [f"{key} {value}" for key, value in sorted(self.where.items())]
-        return "__".join(_slug(word) for word in words)
+        event = ANY_EVENT if self.event is None else _slug(self.event)
+        values = [_slug(f"{key} {value}") for key, value in sorted(self.where.items())]
+        return "__".join([event, *values])
 
     @property
     def label(self) -> str:
@@ -131,5 +131,7 @@ def save_catalog(home: Home, catalog: Catalog) -> Path:
 
 def _slug(text: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:_SLUG_LENGTH]
-    reversible = re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", text) and slug == text
+    # A real event called "any" must not pass for all events.
+    reversible = slug == text and text not in ("", ANY_EVENT)
+    reversible = reversible and re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", text) is not None
     return slug if reversible else f"{slug}_{zlib.crc32(text.encode()) & 0xFFFF:04x}"

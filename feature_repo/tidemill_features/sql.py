@@ -131,8 +131,9 @@ def _field(key: str, events: str, items: str) -> str:
     """`property.kind` reads the event's JSON, `item.brand` the item's."""
     source, _, name = key.partition(".")
     column = f"{events}.properties" if source == "property" else f"{items}.attributes"
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f"json_extract_string({column}, {_text(f'$."{quoted}"')})"
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    path = f'$."{escaped}"'
+    return f"json_extract_string({column}, {_text(path)})"
 
 
 def _text(value: str) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tidemill.bundle import GRADES
+
+_WORST_FIRST = GRADES[::-1]
 
 
 def grade_thresholds(
@@ -23,3 +28,10 @@ def grade(scores: NDArray[np.floating], thresholds: tuple[float, float, float]) 
     """Letter of each score, shape [n]. A score on a threshold gets the better letter."""
     better_than = np.searchsorted(np.asarray(thresholds)[::-1], scores, side="right")
     return np.asarray(GRADES)[len(GRADES) - 1 - better_than]
+
+
+def letters(scores: Sequence[float], thresholds: tuple[float, float, float]) -> list[str]:
+    """`grade` for plain numbers: a request holds few, and NumPy's set-up would cost more."""
+    a, b, c = thresholds
+    cuts = (c, b, a)
+    return [_WORST_FIRST[bisect_right(cuts, score)] for score in scores]

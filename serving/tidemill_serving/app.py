@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+import numpy as np
 import orjson
 from tidemill import __version__
 
@@ -29,8 +29,7 @@ BINARY = "application/octet-stream"
 HEADER_LENGTH = "inference-header-content-length"
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One HTTP request, body read. Header names are lower case."""
 
     method: str
@@ -39,12 +38,11 @@ class Request:
     body: bytes = b""
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     status: int
     body: bytes
     content_type: str = JSON
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class App:
@@ -58,9 +56,8 @@ class App:
         try:
             return self._route(request)
         except MethodError as error:
-            return replace(
-                error_reply(error.status, str(error)), headers=[("allow", error.allowed)]
-            )
+            reply = error_reply(error.status, str(error))
+            return reply._replace(headers=(("allow", error.allowed),))
         except RequestError as error:
             return error_reply(error.status, str(error))
         except Exception:
@@ -130,7 +127,7 @@ class App:
         body, json_length = rest_v2.encode_infer(answer, infer.outputs)
         if json_length is None:
             return Reply(200, body)
-        return Reply(200, body, BINARY, [(HEADER_LENGTH, str(json_length))])
+        return Reply(200, body, BINARY, ((HEADER_LENGTH, str(json_length)),))
 
     def _predict(self, request: Request, name: str) -> Reply:
         predictor = self._repository.get(name)
@@ -164,7 +161,8 @@ def ask(predictor: Predictor, query: Query, prediction_id: str | None, metrics: 
         metrics.log_failed(predictor.model.name)
         logger.error("%s: prediction refused: %s", predictor.model.name, error.__cause__)
         raise
-    metrics.predicted(predictor.model.name, len(answer.grades), int(answer.cold_start.sum()))
+    cold = int(np.count_nonzero(answer.cold_start))
+    metrics.predicted(predictor.model.name, len(answer.grades), cold)
     return answer
 
 

@@ -72,8 +72,18 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[tuple[Request | Reply, bool, float]] = deque()
         self._answering = False
         self._receiving = False
+        self._in_head = True
         self._active_at = monotonic()
         self._begin()
+
+    def _begin(self) -> None:
+        self._started = perf_counter()
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._head_bytes = 0
+        self._body: list[bytes] = []
+        self._read = 0
+        self._refused: Reply | None = None
 
     @property
     def busy(self) -> bool:
@@ -96,6 +106,8 @@ class Connection(asyncio.Protocol):
         self._active_at = monotonic()
         try:
             self._parser.feed_data(data)
+            if self._in_head:
+                self._bound_head(len(data))
         except httptools.HttpParserUpgrade:
             # Nothing to upgrade to: the request was answered, the next one starts afresh.
             self._parser = httptools.HttpRequestParser(self)
@@ -113,17 +125,16 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._begin()
-        self._receiving = True
+        self._receiving = self._in_head = True
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-        self._count_head(len(name) + len(value))
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
         announced = int(self._headers.get("content-length", 0))
         if announced > self._edge.max_body:
             self._refused = self._too_large(announced)
@@ -136,7 +147,8 @@ class Connection(asyncio.Protocol):
             self._body.append(body)
             return
         self._body.clear()
-        self._refused = self._refused or self._too_large(self._read)
+        if self._refused is None:
+            self._refused = self._too_large(self._read)
         if self._read > DRAIN_BYTES:
             self._enqueue(self._refused, keep=False)
 
@@ -146,16 +158,7 @@ class Connection(asyncio.Protocol):
 
     # Replies.
 
-    def _begin(self) -> None:
-        self._started = perf_counter()
-        self._url = b""
-        self._headers: dict[str, str] = {}
-        self._head_bytes = 0
-        self._body: list[bytes] = []
-        self._read = 0
-        self._refused: Reply | None = None
-
-    def _count_head(self, size: int) -> None:
+    def _bound_head(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > HEAD_BYTES:
             self._enqueue(error_reply(431, f"headers: more than {HEAD_BYTES} bytes"), keep=False)
@@ -193,12 +196,14 @@ class Connection(asyncio.Protocol):
         else:
             self._answering = True
             self._transport.pause_reading()
-            self._loop.create_task(self._answer_elsewhere(request, keep, started))
+            self._task = self._loop.create_task(self._answer_elsewhere(request, keep, started))
 
     async def _answer_elsewhere(self, request: Request, keep: bool, started: float) -> None:
         edge = self._edge
         reply = await self._loop.run_in_executor(edge.workers, edge.app.answer, request)
         self._answering = False
+        if self._transport.is_closing():
+            return
         self._transport.resume_reading()
         self._send(reply, request.method, request.path, keep, started)
         while self._waiting and not self._answering:

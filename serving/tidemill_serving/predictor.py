@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import sqlite3
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from tidemill.errors import OnlineStoreError, TidemillError
-from tidemill.grading import grade
+from tidemill.grading import letters
 from tidemill.online import OnlineReader, OnlineRows
 from tidemill.predictions import PredictionLog, Predictions
 
@@ -21,9 +23,12 @@ from tidemill_serving.errors import UnavailableError
 from tidemill_serving.model import Model
 from tidemill_serving.population import served_thresholds
 
+# Ids are unique without asking the kernel for randomness at every request.
+_PROCESS = secrets.token_hex(12)
+_COUNTER = count()
 
-@dataclass(frozen=True)
-class Query:
+
+class Query(NamedTuple):
     """What to score: stored users, or feature rows the caller brings. One of them is set."""
 
     users: Sequence[str] | None = None
@@ -31,8 +36,7 @@ class Query:
     """[n, features], finite, in the bundle's order."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """Scores in the order of the question."""
 
     prediction_id: str
@@ -87,14 +91,16 @@ class Predictor:
         requested_at = time.time_ns() // 1_000
         users, rows = self._rows(query)
         scores = self._score(rows)
-        grades = grade(scores, self._thresholds).tolist()
+        values = scores.tolist()
+        if not math.isfinite(sum(values)):
+            raise ModelOutputError(f"{self.model.name} {self.model.version}: score is not finite")
         answer = Answer(
-            prediction_id=prediction_id or secrets.token_hex(16),
+            prediction_id=prediction_id or f"{_PROCESS}{next(_COUNTER):08x}",
             model_name=self.model.name,
             model_version=self.model.version,
             users=users,
             scores=scores,
-            grades=grades,
+            grades=letters(values, self._thresholds),
             cold_start=~rows.found,
         )
         self._record(answer, rows, requested_at)
@@ -129,11 +135,9 @@ class Predictor:
 
     def _score(self, rows: OnlineRows) -> NDArray[np.float64]:
         scores = self.model.score(rows.vectors)
-        if not rows.found.all():
-            scores = np.where(rows.found, scores, self.model.metadata.base_rate)
-        if not np.isfinite(scores).all():
-            raise ModelOutputError(f"{self.model.name} {self.model.version}: score is not finite")
-        return scores
+        if np.count_nonzero(rows.found) == len(rows.found):
+            return scores
+        return np.where(rows.found, scores, self.model.metadata.base_rate)
 
     def _record(self, answer: Answer, rows: OnlineRows, requested_at: int) -> None:
         record = Predictions(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -26,8 +25,7 @@ MAX_ID_CHARACTERS = 256
 EXTENSIONS = ["binary_tensor_data"]
 
 
-@dataclass(frozen=True)
-class InferRequest:
+class InferRequest(NamedTuple):
     """A decoded body. `outputs`: name to whether its values go back as binary."""
 
     id: str | None

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ FEATURES_INPUT = "features"
 OUTPUTS = {"score": "FP64", "grade": "BYTES", "model_version": "BYTES", "cold_start": "BOOL"}
 
 
-@dataclass(frozen=True)
-class Tensor:
+class Tensor(NamedTuple):
     """An input as sent: `data` holds decoded values, or `raw` the little-endian bytes."""
 
     name: str
@@ -173,7 +171,7 @@ def _read_features(tensor: Tensor, width: int) -> NDArray[np.float32]:
     if len(flat) != count * width:
         raise _count_error(tensor, len(flat), count * width)
     finite = np.isfinite(flat)
-    if not finite.all():
+    if np.count_nonzero(finite) < len(flat):
         at = int(np.argmin(finite))
         raise RequestError(
             f"{FEATURES_INPUT}: value {flat[at]} in row {at // width}, column {at % width} is not "

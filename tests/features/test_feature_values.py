@@ -153,6 +153,12 @@ def test_a_breakdown_by_item_reads_the_items_attributes(features_of):
     assert features_of(*rows, items=items, where={"item.shelf": "food"})["count_28d"] == 1
 
 
+def test_any_event_can_be_narrowed_too(features_of):
+    """By what it carries, whatever its name."""
+    rows = [{"name": n, "properties": p} for n in "ab" for p in ('{"k": "x"}', "{}")]
+    assert features_of(*rows, event=None, where={"property.k": "x"})["count_28d"] == 2
+
+
 def test_conditions_must_all_hold(features_of):
     """A property and an item attribute at once."""
     rows = [{"item": i, "properties": p} for i in ("a", "b") for p in ('{"k": "x"}', "{}")]

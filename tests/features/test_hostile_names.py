@@ -30,15 +30,15 @@ def test_an_event_name_is_only_a_name(features_of, name):
 def test_a_property_value_is_only_a_value(features_of, value):
     """The same for what an event carries."""
     rows = [{"properties": json.dumps({"k": text})} for text in (value, "other")]
-    assert features_of(*rows, where={"property.k": value})["count_7d"] == 1
+    assert features_of(*rows, where={"property.k": value})["count_14d"] == 1
 
 
 @pytest.mark.parametrize("key", HOSTILE)
 def test_a_property_name_is_one_key_not_a_path(features_of, key):
     """Dots, brackets and quotes in it mean themselves."""
     rows = [{"properties": json.dumps({key: "yes", "a": {"b": ["yes"]}})}, {}]
-    assert features_of(*rows, where={f"property.{key}": "yes"})["count_7d"] == 1
-    assert features_of(*rows, where={f"property.{key}": "no"})["count_7d"] == 0
+    assert features_of(*rows, where={f"property.{key}": "yes"})["count_14d"] == 1
+    assert features_of(*rows, where={f"property.{key}": "no"})["count_14d"] == 0
 
 
 @pytest.mark.parametrize("key", HOSTILE)

@@ -70,13 +70,16 @@ def next_steps(found: HomeStatus) -> list[str]:
 
 
 def _table(objectives: tuple[ObjectiveStatus, ...]) -> Table:
-    from rich.table import Table  # keeps --help fast
+    from rich import box  # keeps --help fast
+    from rich.table import Table
 
-    table = Table("objective", "type", "live", "data until")
-    for title in ("AUC", "lift of A"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in ("objective", "type", "live", "data until"):
+        table.add_column(title, overflow="fold")
+    for title in ("AUC", "A lift"):
         table.add_column(title, justify="right")
     table.add_column("monitor")
-    table.add_column("predictions", justify="right")
+    table.add_column("answers", justify="right")
     for each in objectives:
         table.add_row(
             each.name, each.type, *_live_cells(each), _monitor_cell(each), f"{each.predictions:,}"

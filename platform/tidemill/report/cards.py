@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,7 @@ def cards(facts: ReportFacts) -> list[Card]:
     """AUC, average precision, calibration error and the lift of grade A."""
     metrics, gain = facts.judgement.metrics, facts.judgement.over_baseline
     outcome = facts.outcome or {}
-    best = next((row for row in facts.judgement.grades if row["grade"] == "A"), None)
-    happened = next((row for row in outcome.get("grades", []) if row["grade"] == "A"), None)
+    best, happened = _grade_a(facts.judgement.grades), _grade_a(outcome.get("grades", []))
     return [
         Card(
             "AUC",
@@ -52,12 +51,17 @@ def cards(facts: ReportFacts) -> list[Card]:
         ),
         Card(
             "Lift of grade A",
-            lift(best and best["lift"]),
-            f"{percent(best and best['rate'])} of grade A had the outcome, "
+            lift(best.get("lift")),
+            f"{percent(best.get('rate'))} of grade A had the outcome, "
             f"{percent(metrics['base_rate'])} of everybody",
-            happened and f"{lift(happened['lift'])} ({_interval(happened, lift)})",
+            f"{lift(happened['lift'])} ({_interval(happened, lift)})" if happened else None,
         ),
     ]
+
+
+def _grade_a(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Empty when nobody got it."""
+    return next((row for row in rows if row["grade"] == "A"), {})
 
 
 def _since(estimate: Mapping[str, Any] | None) -> str | None:
@@ -66,7 +70,7 @@ def _since(estimate: Mapping[str, Any] | None) -> str | None:
     return f"{number(estimate['observed'])} ({_interval(estimate, number)})"
 
 
-def _interval(estimate: Mapping[str, Any], spell: Any) -> str:
+def _interval(estimate: Mapping[str, Any], spell: Callable[[float | None], str]) -> str:
     return f"{spell(estimate['lower'])} to {spell(estimate['upper'])}"
 
 

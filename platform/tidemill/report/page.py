@@ -106,11 +106,14 @@ class DriftRow:
 
 
 def _drift(run: MonitorRun) -> list[DriftRow]:
-    """The features that moved most, and the score; empty when drift was not measured."""
+    """The signals that moved most, and the score; empty when drift was not measured."""
     evidence = run.evidence("drift")
     if "top_features" not in evidence:
         return []
-    columns = [*evidence["top_features"][:_DRIFTED], evidence["score"]]
+    strongest: dict[str, Mapping[str, Any]] = {}
+    for column in evidence["top_features"]:
+        strongest.setdefault(column["name"].rpartition("__")[0], column)
+    columns = [*list(strongest.values())[:_DRIFTED], evidence["score"]]
     longest = max(max(column["effect"], column["act_at"]) for column in columns) * 1.03
     rows = []
     for column in columns:

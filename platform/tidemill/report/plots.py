@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tidemill.report.svg import Drawing, Scale, axes
-from tidemill.report.wording import lift, number, percent
+from tidemill.report.wording import lift, number
 
 _WIDTH, _HEIGHT = 420.0, 300.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 408.0, 26.0, 258.0
@@ -96,13 +96,13 @@ def grade_lifts(tested: Rows, happened: Rows, shares: Sequence[float]) -> Plot:
         drawing.text(middle, _BOTTOM + 18, row["grade"], "letter")
         drawing.text(middle, _BOTTOM + 34, _share_words(row["grade"], shares))
         second = after.get(row["grade"])
-        wide = 30.0 if second else 44.0
+        wide = 40.0 if second else 48.0
         _lift_bar(drawing, y, middle - (wide + 2 if second else wide / 2), wide, row, "promised")
         if second:
             _lift_bar(drawing, y, middle + 2, wide, second, "happened")
     drawing.line([(8, _BOTTOM), (_RIGHT, _BOTTOM)], "base")
     drawing.line([(8, y(1)), (_RIGHT, y(1))], "chance")
-    return Plot(drawing.to_svg(), (*_legend(happened), ("chance", "average user, ×1")))
+    return Plot(drawing.to_svg(), (*_legend(happened), ("chance", "average user")))
 
 
 def drift_bar(effect: float, watch_at: float, act_at: float, longest: float, css: str) -> Markup:
@@ -169,8 +169,9 @@ def _share_words(grade: str, shares: Sequence[float]) -> str:
 
 
 def _observed_rate(bins: Rows) -> float:
-    rows = sum(row["rows"] for row in bins)
-    return sum(row["rows"] * row["observed"] for row in bins) / max(1, rows)
+    rows: float = sum(row["rows"] for row in bins)
+    hits: float = sum(row["rows"] * row["observed"] for row in bins)
+    return hits / max(1.0, rows)
 
 
 def _rate_ticks(top: float, rare: bool) -> list[float]:

@@ -10,7 +10,8 @@ from markupsafe import Markup, escape
 
 from tidemill.objective import Target
 
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
+_TIMES = "\N{MULTIPLICATION SIGN}"
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -46,11 +47,11 @@ def percent(value: float | None) -> str:
 
 
 def lift(value: float | None) -> str:
-    """`×6.4`; two digits after the point where the lift is below one."""
+    """How many times as often; a whole number from ten, two decimals below one."""
     if value is None or _missing(value):
         return NOTHING
     digits = 2 if value < 0.995 else 1 if value < 9.95 else 0
-    return f"×{value:.{digits}f}"
+    return f"{_TIMES}{value:.{digits}f}"
 
 
 def indicator(description: str, auc: float) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+
+# Before torch and its like are imported: tests share few cores, and spinning threads eat them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CUTOFF = datetime(2024, 6, 1, tzinfo=UTC)
 """What `days_ago` counts back from."""

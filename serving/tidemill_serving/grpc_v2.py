@@ -21,7 +21,14 @@ from tidemill_serving.metrics import Metrics
 from tidemill_serving.predictor import Answer, Predictor
 from tidemill_serving.repository import Repository
 from tidemill_serving.rest_v2 import EXTENSIONS, describe_model, read_id
-from tidemill_serving.tensors import OUTPUTS, Tensor, check_outputs, pack_output, read_query
+from tidemill_serving.tensors import (
+    OUTPUTS,
+    Tensor,
+    check_outputs,
+    output_values,
+    pack_output,
+    read_query,
+)
 
 logger = logging.getLogger("tidemill.serving")
 
@@ -166,7 +173,8 @@ def _encode(answer: Answer, outputs: Iterable[str]) -> Any:
     response = pb.ModelInferResponse(
         model_name=answer.model_name, model_version=answer.model_version, id=answer.prediction_id
     )
+    values = output_values(answer)
     for name in outputs:
         response.outputs.add(name=name, datatype=OUTPUTS[name], shape=[len(answer.grades)])
-        response.raw_output_contents.append(pack_output(answer, name))
+        response.raw_output_contents.append(pack_output(values[name]))
     return response

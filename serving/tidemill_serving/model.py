@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ from tidemill.predictions import hash_features
 
 _ERRORS_ONLY = 3
 _WARM_UP_RUNS = 3
+_OUTPUTS = [OUTPUT_NAME]
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,13 @@ class Model:
     version: str
     metadata: BundleMetadata
     feature_hash: str
-    session: Any
+    run: Callable[..., Any]
+    """The session's native run. Its Python wrapper checks again what the warm-up has shown."""
 
     def score(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probability of each row of `vectors` [n, features]; shape [n]."""
-        scores = self.session.run([OUTPUT_NAME], {INPUT_NAME: vectors})[0]
-        return np.asarray(scores, dtype=np.float64)
+        scores: NDArray[np.float32] = self.run(_OUTPUTS, {INPUT_NAME: vectors}, None)[0]
+        return scores.astype(np.float64)
 
 
 def load_model(folder: Path, name: str, version: str | None = None) -> Model:
@@ -47,7 +50,7 @@ def load_model(folder: Path, name: str, version: str | None = None) -> Model:
         version=version or sha256(path.read_bytes()).hexdigest()[:12],
         metadata=metadata,
         feature_hash=hash_features(metadata.features),
-        session=session,
+        run=session._sess.run,
     )
     _warm_up(model, path)
     return model

@@ -90,7 +90,9 @@ class Predictor:
         """Score, grade and log. Raises UnavailableError when features or log are out of reach."""
         requested_at = time.time_ns() // 1_000
         users, rows = self._rows(query)
-        scores = self._score(rows)
+        scores = self.model.score(rows.vectors)
+        if np.count_nonzero(rows.found) < len(rows.found):
+            scores = np.where(rows.found, scores, self.model.metadata.base_rate)
         values = scores.tolist()
         if not math.isfinite(sum(values)):
             raise ModelOutputError(f"{self.model.name} {self.model.version}: score is not finite")
@@ -132,12 +134,6 @@ class Predictor:
         except (OnlineStoreError, sqlite3.Error) as error:
             hint = error.hint if isinstance(error, OnlineStoreError) else "try again"
             raise UnavailableError(f"user_id: features cannot be read: {error}", hint) from error
-
-    def _score(self, rows: OnlineRows) -> NDArray[np.float64]:
-        scores = self.model.score(rows.vectors)
-        if np.count_nonzero(rows.found) == len(rows.found):
-            return scores
-        return np.where(rows.found, scores, self.model.metadata.base_rate)
 
     def _record(self, answer: Answer, rows: OnlineRows, requested_at: int) -> None:
         record = Predictions(

@@ -7,14 +7,14 @@ from typing import Any
 import orjson
 
 from tidemill_serving.errors import RequestError, show
+from tidemill_serving.json_body import parse_object
 from tidemill_serving.predictor import Answer, Query
-from tidemill_serving.rest_v2 import parse_object
 from tidemill_serving.tensors import check_users
 
 
 def decode_predict(body: bytes) -> Query:
     """`{"instances": ["user", {"user_id": "user"}]}` as a Query. Raises RequestError."""
-    instances = parse_object(body).get("instances")
+    instances = parse_object(body, ["instances"]).get("instances")
     if not isinstance(instances, list):
         raise RequestError(f"instances: {show(instances)}", "send a list of user ids")
     users = [_read_instance(instance, at) for at, instance in enumerate(instances)]

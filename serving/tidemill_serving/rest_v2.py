@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 
 from tidemill_serving.errors import RequestError, show
+from tidemill_serving.json_body import parse_object
 from tidemill_serving.model import Model
 from tidemill_serving.predictor import Answer, Query
 from tidemill_serving.tensors import (
@@ -23,6 +25,8 @@ from tidemill_serving.tensors import (
 
 MAX_ID_CHARACTERS = 256
 EXTENSIONS = ["binary_tensor_data"]
+_KEYS = ("id", "parameters", "inputs", "outputs")
+_ALL_AS_JSON = dict.fromkeys(OUTPUTS, False)
 
 
 class InferRequest(NamedTuple):
@@ -44,7 +48,7 @@ def decode_infer(body: bytes, header_length: int | None, features: int) -> Infer
             f"Inference-Header-Content-Length: {split}, but the body has {len(body)} bytes",
             "send the size of the JSON part",
         )
-    fields = parse_object(body[:split] if split < len(body) else body)
+    fields = parse_object(body[:split] if split < len(body) else body, _KEYS)
     tensors = _read_tensors(fields, memoryview(body)[split:])
     return InferRequest(
         id=read_id(fields.get("id")),
@@ -58,13 +62,14 @@ def encode_infer(answer: Answer, outputs: dict[str, bool]) -> tuple[bytes, int |
     entries: list[dict[str, Any]] = []
     buffers: list[bytes] = []
     shape = [len(answer.grades)]
+    values = output_values(answer)
     for name, binary in outputs.items():
         entry: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name], "shape": shape}
         if binary:
-            buffers.append(pack_output(answer, name))
+            buffers.append(pack_output(values[name]))
             entry["parameters"] = {"binary_data_size": len(buffers[-1])}
         else:
-            entry["data"] = output_values(answer, name)
+            entry["data"] = values[name]
         entries.append(entry)
     header = orjson.dumps(
         {
@@ -99,17 +104,6 @@ def describe_model(model: Model) -> dict[str, Any]:
     }
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    """`body` as a JSON object. Raises RequestError with the position of the fault."""
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"body: not JSON: {error}", "send a JSON object") from error
-    if not isinstance(fields, dict):
-        raise RequestError(f"body: {show(fields)} is not an object", "send a JSON object")
-    return fields
-
-
 def read_id(value: Any) -> str | None:
     """The caller's request id; None asks the server for one."""
     if value is None or value == "":
@@ -125,9 +119,11 @@ def _read_tensors(fields: dict[str, Any], binary: memoryview) -> list[Tensor]:
     tensors: list[Tensor] = []
     at = 0
     for entry in _objects(fields, "inputs"):
-        size = _parameters(entry, "inputs").get("binary_data_size")
+        size = (
+            _parameters(entry, "inputs").get("binary_data_size") if "parameters" in entry else None
+        )
         if size is None:
-            tensors.append(_read_tensor(entry, data=_list(entry, "data")))
+            tensors.append(_read_tensor(entry, None))
             continue
         if type(size) is not int or not 0 <= size <= len(binary) - at:
             raise RequestError(
@@ -135,7 +131,7 @@ def _read_tensors(fields: dict[str, Any], binary: memoryview) -> list[Tensor]:
                 f"are left",
                 "send the exact size, and Inference-Header-Content-Length",
             )
-        tensors.append(_read_tensor(entry, raw=binary[at : at + size]))
+        tensors.append(_read_tensor(entry, binary[at : at + size]))
         at += size
     if at != len(binary):
         raise RequestError(
@@ -145,27 +141,51 @@ def _read_tensors(fields: dict[str, Any], binary: memoryview) -> list[Tensor]:
     return tensors
 
 
-def _read_tensor(
-    entry: dict[str, Any], data: list[Any] | None = None, raw: memoryview | None = None
-) -> Tensor:
-    shape = _list(entry, "shape")
-    if any(type(size) is not int or size < 0 for size in shape):
-        raise RequestError(f"inputs.shape: {show(shape)}", "send non-negative integers")
-    return Tensor(_string(entry, "inputs"), _string(entry, "inputs", "datatype"), shape, data, raw)
+def _read_tensor(entry: dict[str, Any], raw: memoryview | None) -> Tensor:
+    name, datatype, shape = entry.get("name"), entry.get("datatype"), entry.get("shape")
+    data = entry.get("data") if raw is None else None
+    if not isinstance(name, str):
+        raise _expected("inputs.name", name, "a string")
+    if not isinstance(datatype, str):
+        raise _expected("inputs.datatype", datatype, "a string")
+    if not isinstance(shape, list):
+        raise _expected("inputs.shape", shape, "a list")
+    for size in shape:
+        if type(size) is not int or size < 0:
+            raise _expected("inputs.shape", shape, "non-negative integers")
+    if raw is None and not isinstance(data, list | np.ndarray):
+        raise _expected("inputs.data", data, "a list")
+    return Tensor(name, datatype, shape, data, raw)
 
 
 def _read_outputs(fields: dict[str, Any]) -> dict[str, bool]:
+    if "outputs" not in fields and "parameters" not in fields:
+        return _ALL_AS_JSON
     everywhere = _flag(_parameters(fields, "body"), "binary_data_output", False)
-    asked = {} if fields.get("outputs") is None else _objects(fields, "outputs")
+    asked = [] if fields.get("outputs") is None else _objects(fields, "outputs")
     flags = [_flag(_parameters(entry, "outputs"), "binary_data", everywhere) for entry in asked]
-    names = check_outputs([_string(entry, "outputs") for entry in asked])
+    names = check_outputs([_name(entry) for entry in asked])
     return dict(zip(names, flags or [everywhere] * len(names), strict=True))
+
+
+def _expected(field: str, value: Any, wanted: str) -> RequestError:
+    return RequestError(f"{field}: {show(value)}", f"send {wanted}")
+
+
+def _name(entry: dict[str, Any]) -> str:
+    name = entry.get("name")
+    if not isinstance(name, str):
+        raise _expected("outputs.name", name, "a string")
+    return name
 
 
 def _objects(fields: dict[str, Any], key: str) -> Sequence[dict[str, Any]]:
     entries = fields.get(key)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise RequestError(f"{key}: {show(entries)}", "send a list of objects")
+    if not isinstance(entries, list):
+        raise _expected(key, entries, "a list of objects")
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise _expected(key, entries, "a list of objects")
     return entries
 
 
@@ -174,26 +194,12 @@ def _parameters(entry: dict[str, Any], owner: str) -> dict[str, Any]:
     if parameters is None:
         return {}
     if not isinstance(parameters, dict):
-        raise RequestError(f"{owner}.parameters: {show(parameters)}", "send an object")
+        raise _expected(f"{owner}.parameters", parameters, "an object")
     return parameters
 
 
 def _flag(parameters: dict[str, Any], key: str, default: bool) -> bool:
     value = parameters.get(key, default)
     if not isinstance(value, bool):
-        raise RequestError(f"parameters.{key}: {show(value)}", "send true or false")
-    return value
-
-
-def _list(entry: dict[str, Any], key: str) -> list[Any]:
-    value = entry.get(key)
-    if not isinstance(value, list):
-        raise RequestError(f"inputs.{key}: {show(value)}", "send a list")
-    return value
-
-
-def _string(entry: dict[str, Any], owner: str, key: str = "name") -> str:
-    value = entry.get(key)
-    if not isinstance(value, str):
-        raise RequestError(f"{owner}.{key}: {show(value)}", "send a string")
+        raise _expected(f"parameters.{key}", value, "true or false")
     return value

@@ -6,7 +6,6 @@ Inputs, one of: `user_id` BYTES [n] or [n, 1], or `features` FP32 [n, F]. Output
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NamedTuple
@@ -24,27 +23,31 @@ FEATURES_INPUT = "features"
 OUTPUTS = {"score": "FP64", "grade": "BYTES", "model_version": "BYTES", "cold_start": "BOOL"}
 
 
+Values = Sequence[Any] | NDArray[np.float64]
+
+
 class Tensor(NamedTuple):
     """An input as sent: `data` holds decoded values, or `raw` the little-endian bytes."""
 
     name: str
     datatype: str
     shape: Sequence[int]
-    data: Sequence[Any] | None = None
+    data: Values | None = None
     raw: bytes | memoryview | None = None
 
 
 def read_query(tensors: Sequence[Tensor], features: int) -> Query:
     """The question in `tensors` for a model of `features` columns. Raises RequestError."""
-    names = [tensor.name for tensor in tensors]
-    for name in names:
-        if name not in (USER_INPUT, FEATURES_INPUT):
+    for tensor in tensors:
+        if tensor.name not in (USER_INPUT, FEATURES_INPUT):
             raise RequestError(
-                f"inputs: unknown name {show(name)}", f"send '{USER_INPUT}' or '{FEATURES_INPUT}'"
+                f"inputs: unknown name {show(tensor.name)}",
+                f"send '{USER_INPUT}' or '{FEATURES_INPUT}'",
             )
-    if len(names) != 1:
+    if len(tensors) != 1:
         raise RequestError(
-            f"inputs: got {show(names)}", f"send '{USER_INPUT}' or '{FEATURES_INPUT}', exactly once"
+            f"inputs: got {show([tensor.name for tensor in tensors])}",
+            f"send '{USER_INPUT}' or '{FEATURES_INPUT}', exactly once",
         )
     tensor = tensors[0]
     if tensor.name == USER_INPUT:
@@ -74,23 +77,19 @@ def check_rows(count: int, field: str) -> None:
         raise RequestError(f"{field}: {count} rows", f"send 1 to {MAX_ROWS} rows a request")
 
 
-def output_values(answer: Answer, name: str) -> list[Any] | NDArray[Any]:
-    """Values of one output, ready for JSON."""
-    if name == "score":
-        return answer.scores
-    if name == "grade":
-        return answer.grades
-    if name == "model_version":
-        return [answer.model_version] * len(answer.grades)
-    return answer.cold_start
+def output_values(answer: Answer) -> dict[str, list[Any] | NDArray[Any]]:
+    """Values of every output, ready for JSON."""
+    return {
+        "score": answer.scores,
+        "grade": answer.grades,
+        "model_version": [answer.model_version] * len(answer.grades),
+        "cold_start": answer.cold_start,
+    }
 
 
-def pack_output(answer: Answer, name: str) -> bytes:
+def pack_output(values: list[Any] | NDArray[Any]) -> bytes:
     """Values of one output in the binary tensor layout."""
-    values = output_values(answer, name)
-    if isinstance(values, np.ndarray):
-        return values.tobytes()
-    return pack_strings(values)
+    return values.tobytes() if isinstance(values, np.ndarray) else pack_strings(values)
 
 
 def pack_strings(values: Sequence[str]) -> bytes:
@@ -113,25 +112,27 @@ def check_outputs(names: Sequence[str]) -> Sequence[str]:
 
 def _read_users(tensor: Tensor) -> list[str]:
     _check_datatype(tensor, "BYTES")
-    count = tensor.shape[0] if tensor.shape else 0
-    if list(tensor.shape) not in ([count], [count, 1]):
+    shape = tensor.shape
+    if len(shape) != 1 and not (len(shape) == 2 and shape[1] == 1):
         raise _shape_error(tensor, "[n] or [n, 1]")
-    check_rows(count, USER_INPUT)
-    if tensor.raw is not None:
-        users = _unpack_strings(bytes(tensor.raw), count)
+    if tensor.raw is None:
+        users = _plain_users(tensor.data)
     else:
-        users = [_one_user(user) for user in tensor.data or ()]
-    if len(users) != count:
-        raise _count_error(tensor, len(users), count)
+        users = _unpack_strings(bytes(tensor.raw), shape[0])
+    if len(users) != shape[0]:
+        raise _count_error(tensor, len(users), shape[0])
     check_users(users, USER_INPUT)
     return users
 
 
-def _one_user(user: Any) -> Any:
-    """An element of [n] is an id; an element of a nested [n, 1] is a list of one id."""
-    if isinstance(user, list) and len(user) == 1:
-        return user[0]
-    return _decode(user) if isinstance(user, bytes) else user
+def _plain_users(data: Any) -> list[Any]:
+    """gRPC brings bytes; a column [n, 1] may be nested."""
+    users = [] if data is None else [*data]
+    if users and isinstance(users[0], list):
+        return [user[0] if isinstance(user, list) and len(user) == 1 else user for user in users]
+    if users and isinstance(users[0], bytes):
+        return [_decode(user) for user in users]
+    return users
 
 
 def _decode(user: bytes) -> str:
@@ -190,21 +191,19 @@ def _unpack_floats(tensor: Tensor) -> NDArray[np.float32]:
 
 
 def _read_numbers(tensor: Tensor, width: int) -> NDArray[np.float32]:
-    data = tensor.data or ()
-    if data and isinstance(data[0], list):
-        if any(not isinstance(row, list) or len(row) != width for row in data):
-            raise RequestError(f"{FEATURES_INPUT}: rows of unequal length", f"send {width} a row")
-        data = list(chain.from_iterable(data))
-    # An array, because NumPy would quietly read "1" and None as numbers.
-    try:
-        return np.frombuffer(array("f", data), dtype=np.float32)
-    except TypeError:
-        at, value = next((i, v) for i, v in enumerate(data) if not isinstance(v, int | float))
+    data = () if tensor.data is None else tensor.data
+    if isinstance(data, np.ndarray):
+        with np.errstate(over="ignore"):
+            return data.astype(np.float32)
+    # NumPy would quietly read "1", None and True as numbers.
+    if set(map(type, data)) - {int, float}:
+        at, value = next((i, v) for i, v in enumerate(data) if type(v) not in (int, float))
         raise RequestError(
             f"{FEATURES_INPUT}: {show(value)} in row {at // width}, column {at % width} is not "
             f"a number",
             f"send numbers, or '{USER_INPUT}' to let the server read the features",
-        ) from None
+        )
+    return np.array(data, dtype=np.float32)
 
 
 def _check_datatype(tensor: Tensor, expected: str) -> None:

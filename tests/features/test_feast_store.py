@@ -44,10 +44,13 @@ def home(checkout):
 @pytest.fixture(scope="module")
 def applied(checkout):
     """What `feast apply` says, run by hand in the folder."""
+    folder = checkout / "feature_repo"
+    # Or an editable install would bring in the definitions of its own checkout.
+    paths = {"PYTHONPATH": str(folder), "FEAST_USAGE": "False"}
     return subprocess.run(
         [str(Path(sys.executable).with_name("feast")), "apply"],
-        cwd=checkout / "feature_repo",
-        env={**os.environ, "FEAST_USAGE": "False"},
+        cwd=folder,
+        env={**os.environ, **paths},
         capture_output=True,
         text=True,
         timeout=180,

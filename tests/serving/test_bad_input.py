@@ -52,9 +52,10 @@ BAD_DOCUMENTS = {
     "features as FP64": ({"inputs": [features(datatype="FP64")]}, "'FP64'"),
     "text feature": ({"inputs": [features(data=[1, "2", 3])]}, "'2' in row 0, column 1"),
     "null feature": ({"inputs": [features(data=[1, 2, None])]}, "None in row 0, column 2"),
+    "boolean feature": ({"inputs": [features(data=[True, 2, 3])]}, "True in row 0"),
     "overflowing feature": ({"inputs": [features(data=[1, 1e39, 3])]}, "row 0, column 1"),
     "missing feature": ({"inputs": [features(data=[1, 2])]}, "2 values"),
-    "ragged rows": ({"inputs": [features(data=[[1, 2, 3], [1]], shape=[2, 3])]}, "unequal"),
+    "ragged rows": ({"inputs": [features(data=[[1, 2, 3], [1]], shape=[2, 3])]}, "4 values"),
     "unknown output": ({"inputs": [tensor()], "outputs": [{"name": "age"}]}, "'age'"),
     "output twice": (
         {"inputs": [tensor()], "outputs": [{"name": "score"}, {"name": "score"}]},
@@ -211,3 +212,11 @@ def test_grpc_does_not_know_other_models(server):
         with pytest.raises(triton_grpc.InferenceServerException, match="served: coupon") as caught:
             client.get_model_metadata("other")
     assert caught.value.status() == "StatusCode.NOT_FOUND"
+
+
+def test_numbers_are_no_user_ids(server, kit):
+    """Not even where the parser has read them as an array of numbers."""
+    for ids in ([1, 2], [1.5, 2]):
+        response = server.infer({"inputs": [tensor(shape=[2], data=ids)]})
+        assert response.status == 400
+        assert "is not a string" in response.json["error"]

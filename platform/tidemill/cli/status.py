@@ -70,12 +70,12 @@ def next_steps(found: HomeStatus) -> list[str]:
 
 
 def _table(objectives: tuple[ObjectiveStatus, ...]) -> Table:
-    from rich import box  # keeps --help fast
-    from rich.table import Table
+    from rich.table import Table  # keeps --help fast
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for title in ("objective", "type", "live", "data until"):
-        table.add_column(title, overflow="fold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("objective", no_wrap=True, overflow="fold")
+    for title in ("type", "live", "data until"):
+        table.add_column(title)
     for title in ("AUC", "A lift"):
         table.add_column(title, justify="right")
     table.add_column("monitor")

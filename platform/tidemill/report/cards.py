@@ -31,8 +31,8 @@ def cards(facts: ReportFacts) -> list[Card]:
         Card(
             "AUC",
             number(metrics["auc"]),
-            f"recency alone {number(metrics['baseline_auc'])}; the difference is "
-            f"{gain['difference']:+.3f} ({gain['lower']:+.3f} to {gain['upper']:+.3f})",
+            f"recency alone {number(metrics['baseline_auc'])}; difference "
+            f"{gain['difference']:+.3f}, 90% interval {gain['lower']:+.3f} to {gain['upper']:+.3f}",
             _since(outcome.get("auc")),
         ),
         Card(

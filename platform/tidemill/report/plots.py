@@ -15,7 +15,7 @@ from tidemill.report.wording import lift, number
 _WIDTH, _HEIGHT = 420.0, 300.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 408.0, 26.0, 258.0
 _FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-_ENDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+_ENDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 _ROOT_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _RARE = 0.1
 """Base rate below which equal steps would press most bins into one corner."""
@@ -64,12 +64,12 @@ def precision_recall(model: Series, average_precision: float, base_rate: float) 
 def calibration(tested: Rows, happened: Rows) -> Plot:
     """Predicted against observed rate per bin; `happened` rows carry a 95% interval."""
     rates = [row[key] for row in (*tested, *happened) for key in ("predicted", "observed")]
-    top = next((end for end in _ENDS if end >= max(rates, default=1.0)), 1.0)
     rare = _observed_rate(tested) < _RARE
+    ticks = _root_ticks(max(rates)) if rare else _even_ticks(max(rates))
+    top = ticks[-1]
     x = Scale(0, top, _LEFT, _RIGHT, root=rare)
     y = Scale(0, top, _BOTTOM, _TOP, root=rare)
     drawing = Drawing(_WIDTH, _HEIGHT, "Calibration: predicted against observed rate")
-    ticks = _rate_ticks(top, rare)
     axes(drawing, x, y, (ticks, ticks), ("predicted rate", "observed rate"), _percent_tick)
     drawing.line([(x(0), y(0)), (x(top), y(top))], "chance")
     for row in happened:
@@ -174,11 +174,16 @@ def _observed_rate(bins: Rows) -> float:
     return hits / max(1.0, rows)
 
 
-def _rate_ticks(top: float, rare: bool) -> list[float]:
-    """Fifths, or on the root scale a 1-2-5 ladder whose labels do not touch."""
-    if not rare:
-        return [top * fifth for fifth in _FIFTHS]
+def _root_ticks(highest: float) -> list[float]:
+    """For the root scale: a 1-2-5 ladder up to a round end, whose labels do not touch."""
+    top = next((end for end in _ENDS if end >= highest), 1.0)
     return [0.0, *(tick for tick in _ROOT_TICKS if top / 25 <= tick < top), top]
+
+
+def _even_ticks(highest: float) -> list[float]:
+    """At most five round steps."""
+    step = next((step for step in (0.02, 0.05, 0.1) if highest <= 5 * step), 0.2)
+    return [step * index for index in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
 def _known(value: float | None) -> bool:

@@ -18,11 +18,12 @@ _CODE = re.compile(r"`([^`]+)`")
 def question(target: Target) -> str:
     """What the model answers, as one plain question."""
     event = target.event or "any event"
-    conditions = " and".join(f" where {key} is {value}" for key, value in target.where.items())
+    conditions = " and ".join(f"{key} is {value}" for key, value in target.where.items())
+    event += f" where {conditions}" if conditions else ""
     span = duration(target.within)
     if target.absent:
-        return f"Will a user go {span} without {event}{conditions}?"
-    return f"Will a user do {event}{conditions} within {span}?"
+        return f"Will a user go {span} without {event}?"
+    return f"Will a user do {event} within {span}?"
 
 
 def duration(span: timedelta) -> str:

@@ -1,0 +1,38 @@
+"""Who may go live: better than the rule, and better than the champion, beyond doubt."""
+
+import pytest
+from tidemill.evaluation import PairedDifference
+from tidemill_pipelines.gate import decide
+
+BETTER = PairedDifference(0.05, 0.01, 0.09)
+LUCKY = PairedDifference(0.05, -0.01, 0.11)
+EQUAL = PairedDifference(0.0, 0.0, 0.0)
+WORSE = PairedDifference(-0.05, -0.09, -0.01)
+
+
+@pytest.mark.parametrize(
+    ("over_baseline", "over_champion", "promote", "because"),
+    [
+        (BETTER, None, True, "first model; better than recency alone"),
+        (LUCKY, None, False, "not better than recency alone"),
+        (EQUAL, None, False, "not better than recency alone"),
+        (WORSE, None, False, "not better than recency alone"),
+        (BETTER, BETTER, True, "better than the champion"),
+        (BETTER, LUCKY, False, "not better than the champion beyond doubt"),
+        (BETTER, EQUAL, False, "not better than the champion beyond doubt"),
+        (BETTER, WORSE, False, "not better than the champion beyond doubt"),
+        (LUCKY, BETTER, False, "not better than recency alone"),
+        (WORSE, BETTER, False, "not better than recency alone"),
+    ],
+)
+def test_the_gate_decides_by_the_lower_bound(over_baseline, over_champion, promote, because):
+    """A point estimate would promote an equal challenger every second time."""
+    verdict = decide(over_baseline, over_champion)
+    assert verdict.promote is promote
+    assert verdict.reason.startswith(because)
+
+
+def test_the_reason_holds_the_numbers():
+    """Difference and interval, with their signs."""
+    reason = decide(LUCKY, None).reason
+    assert reason.endswith("AUC +0.050, 90% interval -0.010 to +0.110")

@@ -1,0 +1,159 @@
+"""The registry: versions, the aliases that say which is live, and the folder that is served."""
+
+import json
+import subprocess
+import sys
+
+import onnx
+import pytest
+from tidemill.errors import BundleError
+from tidemill.home import Home
+from tidemill.registry import Registry, served_bundle
+
+
+def bundle(folder, bias):
+    """A model that adds `bias`, with the files that come with it."""
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["features", "axis"], ["mean"], keepdims=0),
+            helper.make_node("Add", ["mean", "bias"], ["score"]),
+        ],
+        "adds",
+        [helper.make_tensor_value_info("features", floats, ["batch", 2])],
+        [helper.make_tensor_value_info("score", floats, ["batch"])],
+        [
+            helper.make_tensor("axis", onnx.TensorProto.INT64, [1], [1]),
+            helper.make_tensor("bias", floats, [], [bias]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    folder.mkdir()
+    onnx.save(model, folder / "model.onnx")
+    (folder / "evaluation.json").write_text(json.dumps({"bias": bias}))
+    (folder / "reference.parquet").write_bytes(b"PAR1" + str(bias).encode())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return Home(tmp_path_factory.mktemp("registry") / "home")
+
+
+@pytest.fixture(scope="module")
+def registry(home):
+    return Registry(home)
+
+
+@pytest.fixture
+def register(registry, tmp_path, request):
+    """`register(bias)`: the objective of this test and the version just registered."""
+    name = request.node.name.replace("_", "-")
+
+    def add(bias):
+        folder = bundle(tmp_path / str(bias), bias)
+        return name, registry.register(name, folder, {"seed": "0"}, {"auc": bias}, {"why": "test"})
+
+    return add
+
+
+def served(home, name):
+    return json.loads((served_bundle(home, name) / "evaluation.json").read_text())["bias"]
+
+
+def aliases(registry, name):
+    return {v["version"]: v["aliases"] for v in registry.versions(name)}
+
+
+def test_registering_serves_nothing(home, registry, register):
+    """Only a promotion does."""
+    name, found = register(0.5)
+    assert (found.version, registry.champion(name)) == ("1", None)
+    assert name not in home.served_objectives()
+    with pytest.raises(BundleError, match="no live model"):
+        served_bundle(home, name)
+
+
+def test_a_promotion_moves_champion_and_link(home, registry, register):
+    """The served folder is a copy of what was registered."""
+    name, found = register(0.5)
+    registry.promote(name, found.version, "better")
+    assert (home.served(name) / "current").readlink().name == "1"
+    assert served(home, name) == 0.5
+    assert {path.name for path in served_bundle(home, name).iterdir()} == {
+        "model.onnx",
+        "evaluation.json",
+        "reference.parquet",
+    }
+    assert registry.versions(name)[0]["tags"]["tidemill.promoted"] == "better"
+
+
+def test_the_old_champion_becomes_previous(home, registry, register):
+    """And its files stay, for the way back."""
+    for bias in (0.1, 0.2, 0.3):
+        name, found = register(bias)
+        registry.promote(name, found.version, "better")
+    assert aliases(registry, name) == {"3": ["champion"], "2": ["previous"], "1": []}
+    assert served(home, name) == pytest.approx(0.3)
+
+
+def test_a_rollback_swaps_the_two(home, registry, register):
+    """So that a second one goes forward again."""
+    for bias in (0.1, 0.2):
+        name, found = register(bias)
+        registry.promote(name, found.version, "better")
+    assert registry.rollback(name, "worse in the field") == "1"
+    assert aliases(registry, name) == {"2": ["previous"], "1": ["champion"]}
+    assert served(home, name) == pytest.approx(0.1)
+    assert registry.rollback(name, "not so") == "2"
+
+
+def test_promoting_the_champion_again_changes_nothing(registry, register):
+    """It does not become its own predecessor."""
+    for bias in (0.1, 0.2):
+        name, found = register(bias)
+        registry.promote(name, found.version, "better")
+    registry.promote(name, "2", "again")
+    assert aliases(registry, name) == {"2": ["champion"], "1": ["previous"]}
+
+
+def test_a_rollback_needs_somewhere_to_go(registry, register):
+    """The first champion has no predecessor."""
+    name, found = register(0.5)
+    registry.promote(name, found.version, "first")
+    with pytest.raises(BundleError, match="no previous champion"):
+        registry.rollback(name, "worse")
+
+
+def test_an_unknown_objective_has_no_versions(registry):
+    """And no champion."""
+    assert registry.versions("nobody") == []
+    assert registry.champion("nobody") is None
+
+
+def test_the_signature_says_what_goes_in(registry, register):
+    """Float32 rows of the model's width in, one score a row out."""
+    import mlflow  # 2 CPU seconds
+    from mlflow.models import get_model_info
+
+    name, _ = register(0.5)
+    mlflow.set_tracking_uri(registry.tracking_uri)
+    signature = get_model_info(f"models:/{name}/1").signature
+    assert [spec.shape for spec in signature.inputs.inputs] == [(-1, 2)]
+    assert [spec.name for spec in signature.outputs.inputs] == ["score"]
+
+
+def test_two_processes_may_open_a_new_registry_at_once(tmp_path):
+    """MLflow's own migration races and leaves a broken database; ours waits its turn."""
+    script = (
+        "import sys; from pathlib import Path; from tidemill.home import Home; "
+        "from tidemill.registry import Registry; "
+        "print(Registry(Home(Path(sys.argv[1]))).versions('x'))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert [out.strip() for out, _ in said] == [b"[]", b"[]"]

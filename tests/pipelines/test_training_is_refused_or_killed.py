@@ -1,0 +1,111 @@
+"""A training that must not, or could not, change anything leaves everything as it was."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from tidemill.errors import NotReadyError, PipelineError
+from tidemill.registry import Registry
+from tidemill_pipelines.local_run import run_locally
+
+TIDEMILL = str(Path(sys.executable).with_name("tidemill"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, home_with, shop_events):
+    """Everybody behaves the same, so nothing can be learned."""
+    return home_with(tmp_path_factory.mktemp("refused"), shop_events(300, 120, habit=False))
+
+
+@pytest.fixture(scope="module")
+def start(home, cutoff):
+    """Starts `tidemill train` in a process group of its own."""
+
+    def popen():
+        return subprocess.Popen(
+            [TIDEMILL, "train", "orders.yaml", "--at", cutoff.isoformat()],
+            cwd=home.root.parent,
+            env={**os.environ, "TIDEMILL_HOME": str(home.root)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    return popen
+
+
+@pytest.fixture(scope="module")
+def killed(start):
+    """A run that was killed with -9 while it fitted the model."""
+    process = start()
+    said = []
+    for line in process.stderr:
+        said.append(line.strip())
+        if said[-1] == "train":
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    return said
+
+
+@pytest.fixture(scope="module")
+def after(killed, start):
+    """The next run: exit code, stdout, stderr."""
+    process = start()
+    out, err = process.communicate(timeout=290)
+    return process.returncode, out, err
+
+
+def test_a_killed_run_registers_and_serves_nothing(home, killed):
+    """It got as far as the training, and no further."""
+    assert killed[-1] == "train"
+    assert home.served_objectives() == []
+    assert Registry(home).versions("orders") == []
+
+
+def test_a_killed_run_leaves_only_whole_files(home, killed):
+    """Every feature row file can be read."""
+    files = list(home.features.rglob("*.parquet"))
+    assert len(files) == 5
+    assert all(pq.read_table(path).num_rows > 200 for path in files)
+
+
+def test_the_next_run_goes_through(after):
+    """No lock, no half-made state in its way; a refusal is a normal outcome."""
+    code, out, err = after
+    assert code == 0, err
+    assert "orders version 1 was refused" in out
+
+
+def test_a_refused_model_is_registered_but_not_served(home, after):
+    """With the reason; `current` does not exist."""
+    (version,) = Registry(home).versions("orders")
+    assert version["aliases"] == []
+    assert version["tags"]["tidemill.gate"].startswith("not better than recency alone")
+    assert home.served_objectives() == []
+
+
+def test_a_step_that_refuses_is_heard(tmp_path, home_with, shop_events, objective_of, cutoff):
+    """The step's own error with its hint, not the runner's 'Inner task failed'."""
+    home = home_with(tmp_path, shop_events(150, 100))
+    objective = objective_of("propensity: {event: ordr, within: 14d}")
+    with pytest.raises(NotReadyError, match="'ordr' never occurs") as caught:
+        run_locally(home, objective, cutoff, "test", print)
+    assert caught.value.hint == "did you mean 'order'?"
+    assert home.served_objectives() == []
+
+
+def test_a_step_that_breaks_is_named(tmp_path, home_with, shop_events, objective_of, cutoff):
+    """With its cause, and the place of the whole log."""
+    home = home_with(tmp_path, shop_events(150, 100))
+    home.features.mkdir()
+    (home.features / "catalog.json").write_text("{broken")
+    with pytest.raises(PipelineError, match="'build-training-set'.*JSONDecodeError") as caught:
+        run_locally(home, objective_of(), cutoff, "test", lambda line: None)
+    log = Path(caught.value.hint.split()[-1])
+    assert "JSONDecodeError" in log.read_text()

@@ -23,6 +23,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.evaluation import (
     average_precision,
     expected_calibration_error,

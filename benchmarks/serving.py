@@ -37,6 +37,7 @@ import psutil
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from serving_rivals import MODEL_NAME, open_session
+
 from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, BundleMetadata, PopulationRule
 from tidemill.home import Home
 from tidemill.online import OnlineWriter
@@ -51,7 +52,18 @@ REQUESTS = {1: 2_000, 128: 100}
 VARIETY = 32
 """Different requests in rotation, so that nothing is answered from a cache."""
 REPORT = Path(__file__).parents[1] / "docs" / "benchmarks"
-PACKAGES = ("tidemill", "httptools", "uvloop", "onnxruntime", "kserve", "fastapi", "uvicorn", "orjson", "numpy")
+PACKAGES = (
+    "tidemill",
+    "httptools",
+    "uvloop",
+    "onnxruntime",
+    "kserve",
+    "fastapi",
+    "uvicorn",
+    "orjson",
+    "pysimdjson",
+    "numpy",
+)
 LAUNCH = (
     "import typer; from tidemill_serving.cli import register; "
     "app = typer.Typer(); register(app); app()"

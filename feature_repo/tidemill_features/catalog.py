@@ -16,7 +16,6 @@ from pathlib import Path
 
 from tidemill.home import Home
 from tidemill.predictions import hash_features
-
 from tidemill_features.aggregates import BREAKDOWN_AGGREGATES, EVENT_AGGREGATES, Aggregate
 
 FEATURE_VIEW = "user_activity"

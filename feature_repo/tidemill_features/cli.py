@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+
 from tidemill.cli import console
 from tidemill.cli.options import At, Json, instant_or_log_end
 from tidemill.home import Home
@@ -39,7 +40,6 @@ def discover(at: At = None) -> None:
     `tidemill train` does this by itself. A signal that is listed stays listed.
     """
     from tidemill.events import EventLog  # keeps --help fast
-
     from tidemill_features.catalog import load_catalog, save_catalog
     from tidemill_features.discovery import discover_signals
 
@@ -62,12 +62,12 @@ def materialize(
 ) -> None:
     """Compute every user's features as of now and put them into the online store.
 
-    Rows of a cutoff are computed once; running it again only copies them.
+    Rows of a cutoff are computed once; running it again only copies them. `feast materialize` in
+    `feature_repo/` does the same with Feast's own machinery, and slower.
     """
     from tidemill.events import EventLog  # keeps --help fast
-
     from tidemill_features.catalog import load_catalog
-    from tidemill_features.feast_store import FeatureStorePort
+    from tidemill_features.materialization import materialize_rows
     from tidemill_features.rows import ensure_rows, read_rows
 
     home = Home.from_environment()
@@ -77,8 +77,7 @@ def materialize(
     catalog = load_catalog(home)
     for _ in ensure_rows(home, catalog, [cutoff]):
         pass
-    FeatureStorePort(home, catalog).materialize(cutoff)
-    users = read_rows(home, catalog, cutoff).num_rows
+    users = materialize_rows(home, catalog, read_rows(home, catalog, cutoff))
     if as_json:
         console.print_json({"cutoff": cutoff.isoformat(), "users": users})
         return

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import pyarrow as pa
-from tidemill.home import Home
 
+from tidemill.home import Home
 from tidemill_features.catalog import FEATURE_VIEW, Catalog
 from tidemill_features.rows import rows_folder
 

@@ -9,8 +9,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from tidemill.objective import Target
 
+from tidemill.objective import Target
 from tidemill_features.sql import condition, reads_items
 
 

@@ -17,6 +17,7 @@ from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigBaseModel
+
 from tidemill.errors import OnlineStoreError
 from tidemill.online import OnlineReader, OnlineWriter
 

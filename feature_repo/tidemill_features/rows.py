@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from tidemill.events import EventLog
 from tidemill.home import Home
-
 from tidemill_features.catalog import Catalog
 from tidemill_features.engine import compute_features
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
 from tidemill.bundle import (
     INPUT_NAME,
     MODEL_FILE,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
+
 from tidemill.cli import console
 from tidemill.cli.options import At, Json, instant_or_log_end
 from tidemill.errors import TidemillError
@@ -47,7 +48,6 @@ def monitor(
     """
     from tidemill.events import EventLog  # keeps --help fast
     from tidemill.objective import resolve_objective
-
     from tidemill_monitoring.inputs import MonitorInputs
     from tidemill_monitoring.monitor import run_monitor
     from tidemill_monitoring.render import render_run

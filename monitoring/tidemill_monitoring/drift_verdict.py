@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from tidemill.evaluation import roc_auc
 
+from tidemill.evaluation import roc_auc
 from tidemill_monitoring.drift import ColumnDrift, Population, measure_drift
 from tidemill_monitoring.verdicts import (
     MINIMUM_USERS,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.bundle import BundleMetadata
 from tidemill.home import Home
 from tidemill.predictions import read_predictions
 from tidemill_features.catalog import Catalog, load_catalog
-
 from tidemill_monitoring.champion import Reference, ServedModels
 from tidemill_monitoring.event_counts import read_daily_counts
 from tidemill_monitoring.served import ServedHistory, from_us, read_served
@@ -22,6 +22,7 @@ from tidemill_monitoring.volumes import DailyCounts, VolumeChange, find_changes
 
 if TYPE_CHECKING:
     import duckdb
+
     from tidemill.objective import Objective
 
 _LABEL_LAG = timedelta(days=1)

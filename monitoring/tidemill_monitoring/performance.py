@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.bundle import GRADES
 from tidemill.evaluation import (
     average_precision,
@@ -16,7 +17,6 @@ from tidemill.evaluation import (
     expected_calibration_error,
     roc_auc,
 )
-
 from tidemill_monitoring.intervals import Estimate, judge_ratio, wilson_interval
 from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.errors import BundleError
 from tidemill_features.catalog import Catalog
-
 from tidemill_monitoring.served import ServedVectors, from_us
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from tidemill.errors import PipelineError
 from tidemill.home import Home
-
 from tidemill_monitoring.decision import RetrainingState
 
 _REASON_LENGTH = 500

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.bundle import BundleMetadata
 from tidemill.predictions import Predictions, hash_features
 

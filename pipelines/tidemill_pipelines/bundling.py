@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.bundle import (
     DEFAULT_GRADE_SHARES,
     EVALUATION_FILE,
@@ -21,7 +22,6 @@ from tidemill.bundle import (
 from tidemill.grading import grade_thresholds
 from tidemill.objective import Objective
 from tidemill_features.catalog import FEATURE_VIEW
-
 from tidemill_pipelines.dataset import CURRENT, TEST, TRAIN, read_split
 from tidemill_pipelines.evaluate import write_reference
 from tidemill_pipelines.export import attach_metadata, open_session, run

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
 from tidemill.cli import console
 from tidemill.cli.options import At, Json, instant_or_log_end
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.objective import adopt_objective
+
+_REASON_SHOWN = 100
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +42,6 @@ def train(
     A refused challenger is a normal outcome and exits with 0.
     """
     from tidemill.events import EventLog  # keeps --help fast
-
     from tidemill_pipelines.local_run import run_locally
 
     home = Home.from_environment()
@@ -78,7 +81,7 @@ def models(
             found["version"],
             ", ".join(found["aliases"]),
             f"{datetime.fromtimestamp(found['created_ms'] / 1000, tz=UTC):%Y-%m-%d %H:%M}",
-            found["tags"].get("tidemill.reason", ""),
+            _shortened(found["tags"].get("tidemill.reason", "")),
             found["tags"].get("tidemill.gate", ""),
         )
     console.out.print(table)
@@ -117,6 +120,11 @@ def compile_pipeline(
 
     Compiler().compile(training, package_path=str(out))
     console.log(f"wrote {out}")
+
+
+def _shortened(reason: str) -> str:
+    """The table shows how a reason begins; `--json` has all of it."""
+    return textwrap.shorten(reason, _REASON_SHOWN, placeholder=" …")
 
 
 def _versions(home: Home, objective: str) -> list[dict[str, Any]]:

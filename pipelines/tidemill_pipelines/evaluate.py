@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.bundle import GRADES
 from tidemill.evaluation import (
     PairedDifference,
@@ -20,7 +21,6 @@ from tidemill.evaluation import (
 )
 from tidemill.grading import grade, grade_thresholds
 from tidemill_features.catalog import Catalog
-
 from tidemill_pipelines.dataset import Rows
 
 _CURVE_POINTS = 200

@@ -13,9 +13,9 @@ import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+
 from tidemill.bundle import INPUT_NAME, OUTPUT_NAME, BundleMetadata
 from tidemill.errors import BundleError
-
 from tidemill_pipelines.models.wide_deep import score
 
 _OPSET = 20

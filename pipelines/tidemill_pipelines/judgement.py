@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.bundle import DEFAULT_GRADE_SHARES, MODEL_FILE, read_metadata
 from tidemill.errors import BundleError
 from tidemill.home import Home
 from tidemill.objective import Objective
 from tidemill.registry import served_bundle
 from tidemill_features.catalog import load_catalog
-
 from tidemill_pipelines.dataset import TEST, Rows, read_split
 from tidemill_pipelines.evaluate import Evaluation, evaluate
 from tidemill_pipelines.export import open_session, run

@@ -14,7 +14,6 @@ from pathlib import Path
 from tidemill.errors import PipelineError, TidemillError
 from tidemill.home import Home
 from tidemill.objective import Objective
-
 from tidemill_pipelines.reporting import read_error
 
 _STARTED = re.compile(r"Executing task .*?'([a-z-]+)'")

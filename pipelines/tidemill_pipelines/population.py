@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.bundle import PopulationRule
 from tidemill.objective import Objective
 from tidemill_features.aggregates import DAYS_SINCE_LAST

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import duckdb
 import numpy as np
+
 from tidemill.errors import NotReadyError
 from tidemill.objective import Objective
 from tidemill_features.labels import label_users, target_users_by_day
 from tidemill_features.sql import condition, reads_items
-
 from tidemill_pipelines.windows import Windows, plan_windows
 
 _MIN_TEST_CLASS = 10

@@ -15,7 +15,6 @@ from pathlib import Path
 from tidemill.evaluation import PairedDifference
 from tidemill.home import Home
 from tidemill.objective import Objective
-
 from tidemill_pipelines.gate import Verdict, decide
 
 
@@ -25,7 +24,6 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
     Raises NotReadyError with the number that falls short.
     """
     from tidemill.events import EventLog
-
     from tidemill_pipelines.readiness import check_readiness
 
     con = EventLog(Home(Path(home_root)).events).connect()
@@ -135,7 +133,6 @@ def register(
 ) -> str:
     """Put the bundle, promoted or not, into the registry; returns its version."""
     from tidemill.registry import Registry
-
     from tidemill_pipelines.bundling import make_bundle, run_parameters
 
     home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)

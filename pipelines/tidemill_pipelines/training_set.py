@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
 from tidemill.events import EventLog
 from tidemill.home import Home
 from tidemill.objective import Objective
@@ -20,7 +21,6 @@ from tidemill_features.discovery import discover_signals
 from tidemill_features.feast_store import FeatureStorePort
 from tidemill_features.labels import label_users
 from tidemill_features.rows import ensure_rows, read_rows
-
 from tidemill_pipelines.dataset import CURRENT, TEST, TRAIN, label_rows
 from tidemill_pipelines.population import population_rule, target_signal
 

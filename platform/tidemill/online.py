@@ -152,9 +152,7 @@ class OnlineReader:
                 stored.update(self._fetch(entities[start : start + _KEYS_PER_QUERY])[0])
         return self._unpack([stored.get(entity) for entity in entities])
 
-    def _fetch(
-        self, keys: Sequence[str]
-    ) -> tuple[dict[str, tuple[int, bytes]], int | None]:
+    def _fetch(self, keys: Sequence[str]) -> tuple[dict[str, tuple[int, bytes]], int | None]:
         """(cutoff, vector) of the keys found, and the view's generation if any was."""
         query = (
             "SELECT entity, cutoff, vector, (SELECT generation FROM views WHERE view = ?1) "

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 
 import numpy as np
 import orjson
-from tidemill import __version__
 
+from tidemill import __version__
 from tidemill_serving import rest_v1, rest_v2
 from tidemill_serving.errors import (
     MediaTypeError,

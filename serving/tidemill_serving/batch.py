@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import Progress
-from tidemill.online import OnlineReader
 
+from tidemill.online import OnlineReader
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.predictor import Answer, Predictor, Query
 from tidemill_serving.tensors import check_users

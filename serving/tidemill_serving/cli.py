@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+
 from tidemill.cli import console
 from tidemill.errors import TidemillError
 from tidemill.home import Home

@@ -10,9 +10,9 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
 from tidemill import __version__
 from tidemill.errors import TidemillError
-
 from tidemill_serving import open_inference_pb2 as pb
 from tidemill_serving import open_inference_pb2_grpc as pb_grpc
 from tidemill_serving.app import ask

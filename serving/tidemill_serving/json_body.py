@@ -7,7 +7,7 @@ writes them into a buffer, and refuses text, null and booleans among them on the
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,15 @@ from tidemill_serving.errors import RequestError, show
 
 _KEPT_BYTES = 2 * 1024 * 1024
 """A parser keeps memory of about ten times its largest document: larger ones get their own."""
+_TENSOR_KEYS = ("name", "datatype", "shape", "parameters")
 _own = threading.local()
 
 
 def parse_object(body: bytes, keys: Sequence[str]) -> dict[str, Any]:
-    """The values of `keys` in `body`, those that are there and not null.
+    """`inputs` and the values of `keys` in `body`, those that are there and not null.
 
-    Tensors in `inputs` hold their `data` as float64 [n] when it is all numbers. Raises
-    RequestError when the body is not a JSON object.
+    FP32 tensors hold their `data` as float64 [n] when it is all numbers. Raises RequestError when
+    the body is not a JSON object.
     """
     try:
         document = _parser(len(body)).parse(body)
@@ -33,7 +34,14 @@ def parse_object(body: bytes, keys: Sequence[str]) -> dict[str, Any]:
     if not isinstance(document, simdjson.Object):
         kind = "a list" if isinstance(document, simdjson.Array) else show(document)
         raise RequestError(f"body: {kind} is not an object", "send a JSON object")
-    return _read(document, keys)
+    fields = _read(document, keys)
+    if (inputs := document.get("inputs")) is not None:
+        fields["inputs"] = (
+            [_tensor(entry) for entry in inputs]
+            if isinstance(inputs, simdjson.Array)
+            else _plain(inputs)
+        )
+    return fields
 
 
 def _parser(size: int) -> simdjson.Parser:
@@ -47,26 +55,25 @@ def _parser(size: int) -> simdjson.Parser:
 
 def _read(source: simdjson.Object, keys: Sequence[str]) -> dict[str, Any]:
     """Key by key, because items() would turn every number into an object at once."""
-    fields: dict[str, Any] = {}
-    for key in keys:
-        value = source.get(key)
-        if isinstance(value, simdjson.Array):
-            fields[key] = _ARRAYS.get(key, simdjson.Array.as_list)(value)
-        elif isinstance(value, simdjson.Object):
-            fields[key] = value.as_dict()
-        elif value is not None:
-            fields[key] = value
-    return fields
+    return {key: value for key in keys if (value := _plain(source.get(key))) is not None}
 
 
-def _tensors(inputs: simdjson.Array) -> list[Any]:
-    return [_tensor(entry) for entry in inputs]
+def _plain(value: Any) -> Any:
+    if isinstance(value, simdjson.Object):
+        return value.as_dict()
+    return value.as_list() if isinstance(value, simdjson.Array) else value
 
 
 def _tensor(entry: Any) -> Any:
     if not isinstance(entry, simdjson.Object):
-        return entry.as_list() if isinstance(entry, simdjson.Array) else entry
-    return _read(entry, _TENSOR_KEYS)
+        return _plain(entry)
+    fields = _read(entry, _TENSOR_KEYS)
+    data = entry.get("data")
+    if isinstance(data, simdjson.Array) and fields.get("datatype") == "FP32":
+        fields["data"] = _numbers(data)
+    elif data is not None:
+        fields["data"] = _plain(data)
+    return fields
 
 
 def _numbers(values: simdjson.Array) -> Any:
@@ -74,7 +81,3 @@ def _numbers(values: simdjson.Array) -> Any:
         return np.frombuffer(values.as_buffer(of_type="d"), dtype=np.float64)
     except TypeError:
         return values.as_list()
-
-
-_TENSOR_KEYS = ("name", "datatype", "shape", "data", "parameters")
-_ARRAYS: dict[str, Callable[[simdjson.Array], Any]] = {"inputs": _tensors, "data": _numbers}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.bundle import BundleMetadata
 from tidemill.grading import grade_thresholds
 from tidemill.online import OnlineReader
-
 from tidemill_serving.model import Model
 
 SAMPLE_ROWS = 20_000

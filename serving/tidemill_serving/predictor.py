@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tidemill.errors import OnlineStoreError, TidemillError
 from tidemill.grading import letters
 from tidemill.online import OnlineReader, OnlineRows
 from tidemill.predictions import PredictionLog, Predictions
-
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.model import Model
 from tidemill_serving.population import served_thresholds

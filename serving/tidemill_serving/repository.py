@@ -11,7 +11,6 @@ from threading import Event, Thread
 
 from tidemill.errors import BundleError, TidemillError
 from tidemill.home import Home
-
 from tidemill_serving.errors import NotFoundError, show
 from tidemill_serving.model import load_model
 from tidemill_serving.predictor import Predictor, ThreadLogs

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from time import monotonic
 
 from tidemill.errors import TidemillError
-
 from tidemill_serving.app import App
 from tidemill_serving.grpc_v2 import GrpcServer
 from tidemill_serving.http1 import IDLE_SECONDS, Connection, Edge

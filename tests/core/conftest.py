@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from tidemill.bundle import (
     EVALUATION_FILE,
     INPUT_NAME,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from tidemill.events import Appended, EventLog
 
 MakeEvents = Callable[..., pa.Table]

@@ -13,7 +13,9 @@ from tidemill.objective.reference import render_reference as render_objective
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^    tidemill ([a-z -]+?)(?= [a-z./-]*[./]|  |\s+#| coupon|$)", README, re.M)
+COMMANDS = re.findall(
+    r"^    tidemill ([a-z -]+?)(?= [a-z./-]*[./]|  |\s+#| coupon|$)", README, re.M
+)
 
 
 def test_the_objective_page_is_the_schema() -> None:

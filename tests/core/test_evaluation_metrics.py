@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn
+
 from tidemill.evaluation import (
     average_precision,
     calibration_curve,

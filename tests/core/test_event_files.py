@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from tidemill.errors import EventLogError
 from tidemill.events import EventLog, ImportReport, import_files
 from tidemill.events.files import find_files

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+
 from tidemill.errors import EventLogError
 from tidemill.events import EventLog
 from tidemill.events.schema import DEAD_LETTERS, EVENTS, ITEMS

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from tidemill.events.schema import DEAD_LETTERS, EVENTS
 from tidemill.events.unchecked import UNCHECKED
 from tidemill.events.validate import Validated, validate

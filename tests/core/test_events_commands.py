@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner, Result
+
 from tidemill.cli import events
 from tidemill.errors import EventLogError
-from typer.testing import CliRunner, Result
 
 LINES = (
     '{"event_id":"e1","name":"buy","user_id":"u1","timestamp":"2017-03-01"}\n'

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from tidemill.grading import grade, grade_thresholds, letters
 
 SHARES = (0.1, 0.2, 0.3)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from tidemill.events import EventLog, import_files
 
 EVENTS = 40_000

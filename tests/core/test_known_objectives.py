@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tidemill.errors import ObjectiveError
 from tidemill.home import Home
 from tidemill.objective import known_objectives, remember_objective, resolve_objective

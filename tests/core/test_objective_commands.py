@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner, Result
+
 from tidemill.cli import objective
 from tidemill.home import Home
 from tidemill.objective import remember_objective
-from typer.testing import CliRunner, Result
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tidemill.errors import ObjectiveError
 from tidemill.objective import load_objective
 from tidemill.objective.loading import parse_objective

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+
 from tidemill.objective import Objective
 from tidemill.objective.schema import Target
 

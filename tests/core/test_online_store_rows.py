@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+
 from tidemill.errors import OnlineStoreError
 from tidemill.online import OnlineReader, OnlineWriter
 

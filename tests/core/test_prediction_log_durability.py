@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tidemill.predictions import PredictionLog, Predictions, hash_features, read_predictions
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tidemill.cli.report import report
 from tidemill.errors import BundleError, TidemillError
 from tidemill.home import Home

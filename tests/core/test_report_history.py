@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.report.history import monitor_runs

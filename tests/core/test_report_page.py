@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tidemill.home import Home
 from tidemill.objective import resolve_objective
 from tidemill.report.facts import ReportFacts, Version

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import pytest
+
 from tidemill.report import plots
 from tidemill.report.svg import Drawing, Scale
 

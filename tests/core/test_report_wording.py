@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
 from tidemill.objective import Target
 from tidemill.report import wording
 

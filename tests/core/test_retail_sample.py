@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+
 from tidemill.events import EventLog, import_table
 from tidemill.events.schema import EVENTS, ITEMS
 from tidemill.sample.retail import SOURCE, sample_events, sample_items

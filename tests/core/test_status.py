@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from tidemill.cli.status import next_steps, status
 from tidemill.errors import ObjectiveError
 from tidemill.events import EventLog

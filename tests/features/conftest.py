@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from tidemill.objective import Target
 from tidemill_features.catalog import Catalog, Signal
 from tidemill_features.engine import compute_features

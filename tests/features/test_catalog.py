@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tidemill.home import Home
 from tidemill_features.catalog import Catalog, Signal, load_catalog, save_catalog
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from tidemill_features.catalog import Signal
 from tidemill_features.discovery import discover_signals
 

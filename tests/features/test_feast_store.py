@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from tidemill.errors import OnlineStoreError
 from tidemill.events import EventLog
 from tidemill.home import Home
@@ -129,7 +130,9 @@ def test_a_pushed_row_is_served_at_once(store, home, port, cutoff):
     """Through Feast's push source, and only where it is newer than what is there."""
     later = cutoff + timedelta(hours=1)
     fresh = {name: [np.float32(7)] for name in CATALOG.names}
-    store.push("feature_push", pd.DataFrame({"user_id": ["u5"], "event_timestamp": [later], **fresh}))
+    store.push(
+        "feature_push", pd.DataFrame({"user_id": ["u5"], "event_timestamp": [later], **fresh})
+    )
     assert packed(home, ["u5"]).vectors.tolist() == [[7.0] * len(CATALOG.names)]
     port.materialize(cutoff)
     assert packed(home, ["u5"]).vectors.tolist() == [[7.0] * len(CATALOG.names)]
@@ -139,6 +142,7 @@ def test_only_a_single_text_entity_has_a_row():
     """A packed row is found by one string; anything else would be another store."""
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
+
     from tidemill_features.online_store import _entity
 
     text, number = Value(string_val="u1"), Value(int64_val=1)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+
 from tidemill_features.catalog import Catalog, Signal
 from tidemill_features.engine import compute_features, to_matrix
 

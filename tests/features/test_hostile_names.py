@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tidemill_features.catalog import Catalog, Signal
 from tidemill_features.engine import compute_features
 from tidemill_features.labels import label_users

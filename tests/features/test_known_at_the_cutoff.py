@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pyarrow.compute as pc
 import pytest
+
 from tidemill_features.catalog import Catalog, Signal
 from tidemill_features.engine import compute_features
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from tidemill_features.labels import label_users, target_users_by_day
 
 MICROSECOND = timedelta(microseconds=1)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from tidemill.events import EventLog
 from tidemill.home import Home
 from tidemill_features.catalog import Catalog, Signal

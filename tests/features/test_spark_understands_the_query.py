@@ -5,6 +5,7 @@ import re
 import pytest
 import sqlglot
 from sqlglot import exp
+
 from tidemill_features.catalog import Catalog, Signal
 from tidemill_features.sql import feature_query
 

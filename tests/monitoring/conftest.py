@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+
 from tidemill.bundle import BundleMetadata, PopulationRule
 from tidemill.events import EventLog
 from tidemill.grading import grade, grade_thresholds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tidemill_monitoring.base_rate import judge_base_rate
 from tidemill_monitoring.intervals import wilson_interval
 from tidemill_monitoring.verdicts import Status, Verdict

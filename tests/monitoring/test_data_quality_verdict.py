@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+
 from tidemill_monitoring.quality import DeadFeatures, find_dead_features, judge_quality
 from tidemill_monitoring.verdicts import Status, Verdict
 from tidemill_monitoring.volumes import Renaming, VolumeChange

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tidemill_monitoring.binning import bin_reference
 
 ZEROS_AND_TAIL = np.concatenate([np.zeros(700), np.arange(1, 301)]).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tidemill_monitoring.drift import MAXIMUM_USERS, ColumnDrift, Population, measure_drift
 
 NAMES = [f"feature_{index}" for index in range(24)]

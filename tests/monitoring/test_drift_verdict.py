@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
+
 from tidemill_monitoring.drift import ColumnDrift, Population
 from tidemill_monitoring.drift_verdict import (
     judge_drift,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from tidemill_monitoring.volumes import DailyCounts, find_changes, name_similarity
 
 AT = datetime(2024, 6, 1, tzinfo=UTC)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tidemill_monitoring.drift import ColumnDrift, Population, measure_drift
 from tidemill_monitoring.snapshots import choose_columns, draw_snapshot
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 import typer
+from typer.testing import CliRunner
+
 from tidemill.errors import TidemillError
 from tidemill_monitoring.cli import parse_window, register
-from typer.testing import CliRunner
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from tidemill.errors import BundleError
 from tidemill_monitoring.monitor import run_monitor
 from tidemill_monitoring.verdicts import MonitorRun, Status, Verdict

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+
 from tidemill.evaluation import average_precision, grade_outcomes, roc_auc
 from tidemill.grading import grade, grade_thresholds
 from tidemill_monitoring.performance import (

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from tidemill.errors import PipelineError
 from tidemill.home import Home
 from tidemill_monitoring.retraining import read_state, retrain

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+
 from tidemill.bundle import BundleMetadata, PopulationRule
 from tidemill.predictions import Predictions, hash_features
 from tidemill_monitoring.served import ServedHistory, read_served

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tidemill_monitoring.rebuild import sample_pairs
 from tidemill_monitoring.served import ServedVectors
 from tidemill_monitoring.skew import find_skew, judge_skew

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+
 from tidemill.events import EventLog
 from tidemill.home import Home
 from tidemill.objective import Objective, load_objective

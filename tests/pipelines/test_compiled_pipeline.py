@@ -11,6 +11,7 @@ import yaml
 from google.protobuf import json_format
 from kfp.compiler import Compiler
 from kfp.pipeline_spec import pipeline_spec_pb2
+
 from tidemill_pipelines.pipeline import training
 
 GOLDEN = Path(__file__).parent / "golden" / "training.yaml"
@@ -52,8 +53,11 @@ def test_promotion_hangs_on_the_gate(compiled):
 
 def test_nothing_is_answered_from_a_cache(compiled):
     """The log grows between runs, so an old answer to the same parameters is a wrong one."""
-    dags = [found["dag"]["tasks"] for found in [compiled["root"], *compiled["components"].values()]
-            if "dag" in found]
+    dags = [
+        found["dag"]["tasks"]
+        for found in [compiled["root"], *compiled["components"].values()]
+        if "dag" in found
+    ]
     steps = [(name, task) for tasks in dags for name, task in tasks.items()]
     assert {"validate", "train", "promote"} <= {name for name, _ in steps}
     assert [name for name, task in steps if task.get("cachingOptions", {}).get("enableCache")] == []

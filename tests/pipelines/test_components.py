@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-import tidemill_pipelines
 from kfp import dsl
+
+import tidemill_pipelines
 from tidemill.errors import BundleError, NotReadyError, PipelineError
 from tidemill_pipelines import components
 from tidemill_pipelines.reporting import read_error, reported

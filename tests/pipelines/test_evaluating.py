@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn
+
 from tidemill_features.catalog import Catalog, Signal
 from tidemill_pipelines.dataset import Rows
 from tidemill_pipelines.evaluate import evaluate, grade_lift, precision_recall_curve, roc_curve
@@ -79,7 +80,9 @@ def test_the_driver_is_the_first_indicator(evaluation):
 def test_curves_lie_on_scikit_learns(test_rows, scores):
     """The area under the drawn points is the area itself."""
     false, true = roc_curve(test_rows.labels, scores)
-    assert sklearn.auc(false, true) == pytest.approx(sklearn.roc_auc_score(test_rows.labels, scores))
+    assert sklearn.auc(false, true) == pytest.approx(
+        sklearn.roc_auc_score(test_rows.labels, scores)
+    )
     assert ((false[0], true[0]), (false[-1], true[-1])) == ((0, 0), (1, 1))
     recalls, precisions = precision_recall_curve(test_rows.labels, scores)
     assert (recalls[-1], precisions[-1]) == (1, pytest.approx(test_rows.labels.mean()))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from tidemill.evaluation import expected_calibration_error, roc_auc
 from tidemill_pipelines.models.fit import TrainingSet, choose, fit
 from tidemill_pipelines.models.wide_deep import fit_deep, score

@@ -1,6 +1,7 @@
 """Who may go live: better than the rule, and better than the champion, beyond doubt."""
 
 import pytest
+
 from tidemill.evaluation import PairedDifference
 from tidemill_pipelines.gate import decide
 

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+
 from tidemill.bundle import INPUT_NAME, OUTPUT_NAME
 from tidemill.errors import BundleError
 from tidemill_pipelines.export import export, largest_difference, open_session, run

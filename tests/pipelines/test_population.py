@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from tidemill.bundle import PopulationRule
 from tidemill_pipelines.population import baseline_scores, population_rule
 
@@ -28,7 +29,10 @@ def test_the_border_is_inside_and_never_is_outside():
 
 @pytest.mark.parametrize(
     ("target", "order"),
-    [("propensity: {event: order, within: 7d}", [0, 1, 2, 3]), ("churn: {within: 7d}", [3, 2, 1, 0])],
+    [
+        ("propensity: {event: order, within: 7d}", [0, 1, 2, 3]),
+        ("churn: {within: 7d}", [3, 2, 1, 0]),
+    ],
 )
 def test_the_simple_rule_is_recency(objective_of, target, order):
     """Who did it last will do it again; who never did comes last. For churn, the reverse."""

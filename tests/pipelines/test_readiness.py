@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from tidemill.errors import NotReadyError
 from tidemill_features.labels import label_users
 from tidemill_pipelines.readiness import check_readiness

@@ -6,6 +6,7 @@ import sys
 
 import onnx
 import pytest
+
 from tidemill.errors import BundleError
 from tidemill.home import Home
 from tidemill.registry import Registry, served_bundle

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+
 from tidemill.errors import NotReadyError, PipelineError
 from tidemill.registry import Registry
 from tidemill_pipelines.local_run import run_locally

@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from tidemill.events import EventLog
 from tidemill_features.catalog import Signal, load_catalog
 from tidemill_features.engine import compute_features, to_matrix
@@ -74,7 +75,9 @@ def test_signals_are_looked_for_before_the_test_window_only(
     events = shop_events(120, 100)
     young = [
         name if at < plan[1] else "brand_new"
-        for name, at in zip(events["name"].to_pylist(), events["timestamp"].to_pylist(), strict=True)
+        for name, at in zip(
+            events["name"].to_pylist(), events["timestamp"].to_pylist(), strict=True
+        )
     ]
     events = events.set_column(1, events.schema.field(1), [young])
     home = home_with(tmp_path, events)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from tidemill.errors import NotReadyError
 from tidemill_pipelines.windows import plan_windows
 

@@ -21,6 +21,7 @@ import onnx
 import pytest
 import typer
 from onnx import TensorProto, helper, numpy_helper
+
 from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, BundleMetadata, PopulationRule
 from tidemill.errors import TidemillError
 from tidemill.home import Home

@@ -214,7 +214,7 @@ def test_grpc_does_not_know_other_models(server):
     assert caught.value.status() == "StatusCode.NOT_FOUND"
 
 
-def test_numbers_are_no_user_ids(server, kit):
+def test_numbers_are_no_user_ids(server):
     """Not even where the parser has read them as an array of numbers."""
     for ids in ([1, 2], [1.5, 2]):
         response = server.infer({"inputs": [tensor(shape=[2], data=ids)]})

@@ -2,6 +2,7 @@
 
 import onnx
 import pytest
+
 from tidemill.bundle import MODEL_FILE
 from tidemill.errors import BundleError
 from tidemill_serving.model import load_model

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from tidemill.grading import grade_thresholds
 from tidemill.online import OnlineReader
 from tidemill_serving.model import load_model

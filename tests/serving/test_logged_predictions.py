@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+
 from tidemill.predictions import hash_features, read_predictions
 
 

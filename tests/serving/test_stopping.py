@@ -5,6 +5,7 @@ import threading
 import time
 
 import tritonclient.grpc as triton_grpc
+
 from tidemill.predictions import read_predictions
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tidemill_pipelines.models.preprocess import Preprocess
 from tidemill_pipelines.models.wide_deep import WideDeep, fit_deep, fit_wide, score
 
-PENALTIES = (0.01, 0.03, 0.1, 0.3)
+PENALTIES = (0.3, 0.1, 0.03, 0.01)
+"""Strongest first: each solution is a good start for the next."""
 DEEP_SHARES = (0.0, 0.25, 0.5, 0.75)
 _NETWORKS = 3
 _FOLDS = 2
@@ -113,7 +114,10 @@ def _fit_parts(
     preprocess = Preprocess(training.rows)
     inputs = preprocess(torch.from_numpy(training.rows))
     labels = torch.from_numpy(training.labels.astype(np.float32))
-    wide = {penalty: fit_wide(inputs, labels, penalty) for penalty in penalties}
+    wide: dict[float, torch.nn.Linear] = {}
+    for penalty in penalties:
+        start = next(reversed(wide.values()), None)
+        wide[penalty] = fit_wide(inputs, labels, penalty, start)
     networks = range(_NETWORKS) if deep else ()
     return _Parts(preprocess, wide, tuple(fit_deep(inputs, labels, seed + n) for n in networks))
 

@@ -45,11 +45,18 @@ class WideDeep(nn.Module):
         return (1.0 - self.deep_share) * wide + self.deep_share * deep.mean(dim=0)
 
 
-def fit_wide(inputs: Tensor, labels: Tensor, l2: float) -> nn.Linear:
-    """L2-penalised logistic regression by L-BFGS, to convergence, in double precision."""
+def fit_wide(
+    inputs: Tensor, labels: Tensor, l2: float, start: nn.Linear | None = None
+) -> nn.Linear:
+    """L2-penalised logistic regression by L-BFGS, to convergence, in double precision.
+
+    `start` is the solution of a neighbouring penalty; the optimum is the same without it.
+    """
     wide = nn.Linear(inputs.shape[1], 1, dtype=torch.float64)
     nn.init.zeros_(wide.weight)
     nn.init.constant_(wide.bias, _log_odds(labels))
+    if start is not None:
+        wide.load_state_dict(start.state_dict())
     rows, target = inputs.double(), labels.double()
     optimizer = torch.optim.LBFGS(
         wide.parameters(), max_iter=200, tolerance_grad=1e-6, line_search_fn="strong_wolfe"

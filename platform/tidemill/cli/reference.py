@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from typer.cli import get_docs_for_click
-from typer.core import TyperGroup
 from typer.main import get_command
 
 from tidemill.cli.main import build_app
@@ -14,8 +13,14 @@ from tidemill.cli.main import build_app
 def render_reference() -> str:
     """Markdown with every command, argument and option."""
     command = get_command(build_app())
-    context = TyperGroup.context_class(command, info_name="tidemill")
-    text = get_docs_for_click(obj=command, ctx=context, name="tidemill", title="Commands")
+    context = command.make_context("tidemill", [], resilient_parsing=True)
+    # Typer types this as the context of user code, and calls it with the parser's, like this.
+    text = get_docs_for_click(
+        obj=command,
+        ctx=context,  # type: ignore[arg-type]
+        name="tidemill",
+        title="Commands",
+    )
     return text.strip() + "\n"
 
 

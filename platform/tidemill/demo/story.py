@@ -53,7 +53,7 @@ def play(home: Home) -> None:
         _ask_for_everybody(home, endpoint, EIGHT_WEEKS_LATER)
         _monitor(home, EIGHT_WEEKS_LATER, "--retrain")
         console.out.print(f"The endpoint answers with version {endpoint.version()}.")
-    _act("6 Summary", "")
+    _act("6 Summary", "what is registered, what is live, and a page to look at")
     tidemill(home, "models", OBJECTIVE)
     tidemill(home, "status")
     tidemill(home, "report", OBJECTIVE)
@@ -75,7 +75,8 @@ def _prepare(home: Home) -> None:
 
 def _act(title: str, meaning: str) -> None:
     console.out.print()
-    console.out.print(Rule(f"[bold]{title}[/]" + (f"  {meaning}" if meaning else ""), align="left"))
+    console.out.print(Rule(f"[bold]{title}[/]", align="left"))
+    console.out.print(f"[italic]{meaning}[/]\n")
 
 
 def _ask_for_everybody(home: Home, endpoint: Endpoint, at: str) -> None:
@@ -123,7 +124,10 @@ def _farewell(home: Home, spent: float) -> None:
         ("look at the report", str(home.reports / f"{OBJECTIVE}.html")),
         ("serve it", f"{home_words} tidemill serve"),
         ("ask it", _curl("http://127.0.0.1:8080")),
-        ("browse runs and versions", f"mlflow ui --backend-store-uri sqlite:///{home.mlflow_database}"),
+        (
+            "browse runs and versions",
+            f"mlflow ui --backend-store-uri sqlite:///{home.mlflow_database}",
+        ),
     ]
     console.out.print()
     console.out.print(f"Played in {spent:.0f} s. To go on:")
@@ -136,4 +140,3 @@ def _curl(url: str) -> str:
         f"curl -s {url}/v1/models/{OBJECTIVE}:predict -H 'Content-Type: application/json' "
         """-d '{"instances": ["1", "718", "nobody-yet"]}'"""
     )
-

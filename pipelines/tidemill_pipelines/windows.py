@@ -39,8 +39,8 @@ def plan_windows(
     if not train:
         raise NotReadyError(
             f"the log covers {_days(at - first_event):.0f} days before {at:%Y-%m-%d}, and a "
-            f"horizon of {_days(within):.0f} days needs at least {4 * _days(within):.0f}: one of history, "
-            "one of training labels, one of embargo and one of test labels",
+            f"horizon of {_days(within):.0f} days needs at least {4 * _days(within):.0f}: one of "
+            "history, one of training labels, one of embargo and one of test labels",
             hint="import older events, or shorten `within`",
         )
     return Windows(tuple(reversed(train)), test)

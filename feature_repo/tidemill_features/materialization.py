@@ -6,12 +6,16 @@ for what takes Feast fifteen. A test holds that both leave the same bytes behind
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pyarrow as pa
 
+from tidemill.errors import OnlineStoreError
 from tidemill.home import Home
-from tidemill.online import OnlineWriter
-from tidemill_features.catalog import FEATURE_VIEW, Catalog
+from tidemill.online import OnlineReader, OnlineWriter
+from tidemill_features.catalog import FEATURE_VIEW, Catalog, load_catalog
 from tidemill_features.engine import to_matrix
+from tidemill_features.rows import ensure_rows, read_rows
 
 
 def materialize_rows(home: Home, catalog: Catalog, rows: pa.Table) -> int:
@@ -27,3 +31,17 @@ def materialize_rows(home: Home, catalog: Catalog, rows: pa.Table) -> int:
     )
     writer.close()
     return len(users)
+
+
+def ensure_online(home: Home, cutoff: datetime) -> None:
+    """Fill the online store as of `cutoff`, if it lacks any feature of the catalog.
+
+    A new model may read signals that were found while it was trained.
+    """
+    catalog = load_catalog(home)
+    try:
+        OnlineReader(home.online_store, FEATURE_VIEW, catalog.names).close()
+    except OnlineStoreError:
+        for _ in ensure_rows(home, catalog, [cutoff]):
+            pass
+        materialize_rows(home, catalog, read_rows(home, catalog, cutoff))

@@ -96,9 +96,9 @@ def quality_gate(evaluation: Input[Artifact]) -> bool:
 
 
 @component
-def promote(home: str, objective: str, version: str, evaluation: Input[Artifact]) -> None:
+def promote(home: str, objective: str, at: str, version: str, evaluation: Input[Artifact]) -> None:
     from tidemill_pipelines import steps
     from tidemill_pipelines.reporting import reported
 
     with reported():
-        steps.promote(home, objective, version, evaluation.path)
+        steps.promote(home, objective, at, version, evaluation.path)

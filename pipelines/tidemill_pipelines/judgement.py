@@ -43,8 +43,8 @@ def _champion(
         return None
     session = open_session(bundle / MODEL_FILE)
     metadata = read_metadata(session.get_modelmeta().custom_metadata_map, str(bundle))
-    if metadata.objective_hash != objective.hash:
-        return None
     position = {name: index for index, name in enumerate(test.features)}
+    if metadata.objective_hash != objective.hash or not position.keys() >= set(metadata.features):
+        return None
     columns = [position[name] for name in metadata.features]
     return bundle.name, run(session, np.ascontiguousarray(test.vectors[:, columns]))

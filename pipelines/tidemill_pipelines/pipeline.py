@@ -38,5 +38,9 @@ def training(objective: str, at: str, home: str = "/tidemill", reason: str = "sc
         task.set_caching_options(False)
     with dsl.If(passed.output == True, name="quality-gate"):  # noqa: E712  # a KFP condition
         components.promote(
-            home=home, objective=objective, version=registered.output, evaluation=evaluation
+            home=home,
+            objective=objective,
+            at=at,
+            version=registered.output,
+            evaluation=evaluation,
         ).set_caching_options(False)

@@ -142,7 +142,9 @@ def register(
         declared, Path(dataset_path), Path(model_path), Path(evaluation_path), folder
     )
     verdict = _verdict(evaluation_path)
-    registered = Registry(home).register(
+    registry = Registry(home)
+    registry.finish_promotion(declared.name)
+    registered = registry.register(
         declared.name,
         folder,
         parameters=run_parameters(metadata),
@@ -153,12 +155,15 @@ def register(
     return registered.version
 
 
-def promote(home_root: str, objective: str, version: str, evaluation_path: str) -> None:
-    """Make the version the champion and serve it."""
+def promote(home_root: str, objective: str, at: str, version: str, evaluation_path: str) -> None:
+    """Make the version the champion and serve it, with the features it reads in the online store."""
     from tidemill.registry import Registry
+    from tidemill_features.materialization import ensure_online
 
+    home = Home(Path(home_root))
+    ensure_online(home, datetime.fromisoformat(at))
     name = Objective.model_validate_json(objective).name
-    Registry(Home(Path(home_root))).promote(name, version, _verdict(evaluation_path).reason)
+    Registry(home).promote(name, version, _verdict(evaluation_path).reason)
     _say(f"{name} version {version} is the champion")
 
 

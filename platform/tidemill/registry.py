@@ -97,11 +97,19 @@ class Registry:
         """Make `version` the champion and serve it; the old champion becomes `previous`."""
         with self._home.lock(f"registry-{objective}"):
             old = self.champion(objective)
-            self._publish(objective, version)
             if old is not None and old != version:
                 self._client.set_registered_model_alias(objective, PREVIOUS, old)
-            self._client.set_registered_model_alias(objective, CHAMPION, version)
             self._client.set_model_version_tag(objective, version, "tidemill.promoted", reason)
+            self._client.set_registered_model_alias(objective, CHAMPION, version)
+            self._publish(objective, version)
+
+    def finish_promotion(self, objective: str) -> None:
+        """Serve the champion, if a promotion was killed between the alias and the served folder."""
+        champion = self.champion(objective)
+        current = self._home.served(objective) / _CURRENT
+        if champion is not None and current.resolve().name != champion:
+            with self._home.lock(f"registry-{objective}"):
+                self._publish(objective, champion)
 
     def rollback(self, objective: str, reason: str) -> str:
         """Make the previous champion live again; returns its version."""

@@ -17,12 +17,12 @@ from tidemill_serving.errors import RequestError, show
 
 _KEPT_BYTES = 2 * 1024 * 1024
 """A parser keeps memory of about ten times its largest document: larger ones get their own."""
-_TENSOR_KEYS = ("name", "datatype", "shape", "parameters")
+_TENSOR_KEYS = ("name", "datatype", "shape", "data", "parameters")
 _own = threading.local()
 
 
 def parse_object(body: bytes, keys: Sequence[str]) -> dict[str, Any]:
-    """`inputs` and the values of `keys` in `body`, those that are there and not null.
+    """The values of `keys` in `body`, those that are there.
 
     FP32 tensors hold their `data` as float64 [n] when it is all numbers. Raises RequestError when
     the body is not a JSON object.
@@ -34,14 +34,7 @@ def parse_object(body: bytes, keys: Sequence[str]) -> dict[str, Any]:
     if not isinstance(document, simdjson.Object):
         kind = "a list" if isinstance(document, simdjson.Array) else show(document)
         raise RequestError(f"body: {kind} is not an object", "send a JSON object")
-    fields = _read(document, keys)
-    if (inputs := document.get("inputs")) is not None:
-        fields["inputs"] = (
-            [_tensor(entry) for entry in inputs]
-            if isinstance(inputs, simdjson.Array)
-            else _plain(inputs)
-        )
-    return fields
+    return _read(document, keys)
 
 
 def _parser(size: int) -> simdjson.Parser:
@@ -53,9 +46,20 @@ def _parser(size: int) -> simdjson.Parser:
     return parser
 
 
-def _read(source: simdjson.Object, keys: Sequence[str]) -> dict[str, Any]:
+def _read(source: simdjson.Object, keys: Sequence[str], numeric: bool = False) -> dict[str, Any]:
     """Key by key, because items() would turn every number into an object at once."""
-    return {key: value for key in keys if (value := _plain(source.get(key))) is not None}
+    fields: dict[str, Any] = {}
+    for key in source:
+        if key not in keys:
+            continue
+        value = source[key]
+        if not isinstance(value, simdjson.Array):
+            fields[key] = _plain(value)
+        elif key == "inputs":
+            fields[key] = [_tensor(entry) for entry in value]
+        else:
+            fields[key] = _numbers(value) if numeric and key == "data" else value.as_list()
+    return fields
 
 
 def _plain(value: Any) -> Any:
@@ -67,13 +71,8 @@ def _plain(value: Any) -> Any:
 def _tensor(entry: Any) -> Any:
     if not isinstance(entry, simdjson.Object):
         return _plain(entry)
-    fields = _read(entry, _TENSOR_KEYS)
-    data = entry.get("data")
-    if isinstance(data, simdjson.Array) and fields.get("datatype") == "FP32":
-        fields["data"] = _numbers(data)
-    elif data is not None:
-        fields["data"] = _plain(data)
-    return fields
+    numeric = "datatype" in entry and entry["datatype"] == "FP32"
+    return _read(entry, _TENSOR_KEYS, numeric)
 
 
 def _numbers(values: simdjson.Array) -> Any:

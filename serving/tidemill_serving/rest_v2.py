@@ -25,7 +25,7 @@ from tidemill_serving.tensors import (
 
 MAX_ID_CHARACTERS = 256
 EXTENSIONS = ["binary_tensor_data"]
-_KEYS = ("id", "parameters", "outputs")
+_KEYS = ("id", "parameters", "inputs", "outputs")
 _ALL_AS_JSON = dict.fromkeys(OUTPUTS, False)
 
 

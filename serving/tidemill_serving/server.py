@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from time import monotonic
+
+import uvloop
 
 from tidemill.errors import TidemillError
 from tidemill_serving.app import App
@@ -39,20 +40,14 @@ class Settings:
 
 def run(repository: Repository, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. The repository is loaded. Raises TidemillError."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(repository, settings))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if find_spec("uvloop") is None:
-        return None
-    import uvloop
-
-    return uvloop.new_event_loop
 
 
 async def _serve(repository: Repository, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
+    # What is loaded by now stays: collections need not walk it again and again.
+    gc.freeze()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

@@ -85,9 +85,9 @@ def test_trend_is_zero_for_a_steady_user(features_of):
 
 
 def test_active_weeks_counts_weeks_not_events(features_of):
-    """Weeks end at the cutoff: days 1 and 6.9 share one, day 8 is in the second, 111 in the last,
-    and day 112.5 is beyond the sixteen."""
-    assert features_of(*ago(1, 6.9, 8, 111, 112.5))["active_weeks_112d"] == 3
+    """Weeks end at the cutoff: days 1 and 6.9 share one, day 8 is in the second, day 112 just in
+    the last, and day 112.5 beyond the sixteen."""
+    assert features_of(*ago(1, 6.9, 8, 112, 112.5))["active_weeks_112d"] == 3
 
 
 def test_all_sixteen_weeks_can_be_active(features_of):

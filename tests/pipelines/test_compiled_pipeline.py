@@ -1,6 +1,8 @@
 """What a cluster runs is the same pipeline, compiled.
 
-After a wanted change: TIDEMILL_UPDATE_GOLDEN=1 python -m pytest tests/pipelines/test_compiled_pipeline.py
+After a wanted change, write the golden file anew:
+
+    TIDEMILL_UPDATE_GOLDEN=1 python -m pytest tests/pipelines/test_compiled_pipeline.py
 """
 
 import os

@@ -1,6 +1,7 @@
 """Which instants are learned from, and which one is judged on."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_no_training_outcome_lies_in_the_test_window(every):
     """Whatever the distance of the training cutoffs."""
     train, test = plan(history=365, every=every, most=30)
     assert min(train) - 10 >= test
-    assert all(a - b == every for a, b in zip(train, train[1:], strict=False))
+    assert all(a - b == every for a, b in pairwise(train))
 
 
 def test_every_training_cutoff_has_a_horizon_of_history():

@@ -105,3 +105,71 @@ def test_a_chunked_body_within_the_cap_is_read(server, kit):
     halves = iter([body[:20], body[20:]])
     response = server.request("POST", f"/v2/models/{kit.OBJECTIVE}/infer", halves)
     assert response.status == 200
+
+
+def raw(server, sent: bytes) -> bytes:
+    """What the server says to these bytes until it closes or falls silent."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=1) as wire:
+        wire.sendall(sent)
+        said = b""
+        try:
+            while block := wire.recv(65_536):
+                said += block
+        except TimeoutError:
+            pass
+        return said
+
+
+def test_pipelined_requests_are_answered_in_order(server, kit):
+    """A large request in front does not let a small one overtake it."""
+    users = [f"u{number}" for number in range(kit.USERS)] * 20
+    slow = json.dumps(kit.users_request(*users, id="first")).encode()
+    fast = json.dumps(kit.users_request("u1", id="second")).encode()
+    said = raw(
+        server,
+        b"".join(
+            f"POST /v2/models/{kit.OBJECTIVE}/infer HTTP/1.1\r\nHost: x\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body
+            for body in (slow, fast)
+        ),
+    )
+    assert len(slow) > 32 * 1024
+    assert 0 < said.index(b'"id":"first"') < said.index(b'"id":"second"')
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 300_000, b"431"),
+    ],
+    ids=["no-http", "negative-length", "two-lengths", "endless-header"],
+)
+def test_what_is_not_http_is_refused_and_closed(server, sent, status):
+    """Nobody can know where the next request would begin."""
+    said = raw(server, sent)
+    assert said.startswith(b"HTTP/1.1 " + status)
+    assert b"connection: close" in said
+
+
+def test_http_1_0_and_head_are_understood(server):
+    """HTTP/1.0 is closed after the answer; HEAD has no body."""
+    said = raw(server, b"GET /v2/health/live HTTP/1.0\r\n\r\n")
+    assert b"connection: close" in said
+    assert said.endswith(b'{"live":true}')
+    assert raw(server, b"HEAD /v2 HTTP/1.1\r\nHost: x\r\n\r\n").endswith(b"\r\n\r\n")
+
+
+def test_an_offered_upgrade_is_ignored(server, kit):
+    """curl --http2 offers h2c and goes on with HTTP/1.1 when nobody takes it."""
+    connection = server.connect()
+    headers = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": "h2c",
+        "HTTP2_Settings": "AAMAAABk",
+    }
+    assert kit.exchange(connection, "GET", "/v2/health/live", **headers).status == 200
+    assert kit.exchange(connection, "GET", "/v2/health/live").status == 200

@@ -12,7 +12,7 @@ demo: $(VENV)/.installed-all  ## play a real year: events to a monitored, retrai
 	$(BIN)/tidemill demo
 
 test: $(VENV)/.installed-dev  ## run all tests
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: lint types layers  ## everything CI checks besides the tests
 

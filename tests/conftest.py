@@ -30,7 +30,8 @@ def cutoff() -> datetime:
 def events_of() -> Callable[..., pa.Table]:
     """`events_of({"days_ago": 3, "value": 9.5}, ...)`: an event table, defaults filled in.
 
-    Keys: user (u1), name (order), days_ago or at, received (at), item, value, properties ({}).
+    Keys: user (u1), name (order), days_ago or at, received (at), item, value, properties ({}),
+    id (e0, e1, ...).
     """
     return _events_of
 
@@ -82,6 +83,7 @@ def _events_of(*rows: Mapping[str, Any]) -> pa.Table:
     at = [row.get("at", CUTOFF - timedelta(days=row.get("days_ago", 1.0))) for row in rows]
     received = [row.get("received", at[n]) for n, row in enumerate(rows)]
     return _table(
+        ids=[row.get("id", f"e{number}") for number, row in enumerate(rows)],
         names=[row.get("name", "order") for row in rows],
         users=[row.get("user", "u1") for row in rows],
         at=pa.array(at, _STAMP),
@@ -102,6 +104,7 @@ def _shop_events(users: int, days: int, seed: int = 0, habit: bool = True) -> pa
     at = start + (rng.uniform(0, days * 86_400e6, len(who))).astype("timedelta64[us]")
     late = rng.uniform(0, 5 * 86_400e6, len(who)) * (rng.random(len(who)) < 0.1)
     return _table(
+        ids=[f"e{number}" for number in range(len(who))],
         names=names.tolist(),
         users=[f"u{user}" for user in who],
         at=pa.array(at).cast(_STAMP),
@@ -117,6 +120,7 @@ _RATES = {"visit": 0.3, "order": 0.05}
 
 
 def _table(
+    ids: list[str],
     names: list[str],
     users: list[str | None],
     at: pa.Array,
@@ -128,7 +132,7 @@ def _table(
     from tidemill.events.schema import EVENTS
 
     columns = {
-        "event_id": [f"e{number}" for number in range(len(names))],
+        "event_id": ids,
         "name": names,
         "user_id": users,
         "anonymous_id": [None] * len(names),

@@ -156,7 +156,7 @@ def register(
 
 
 def promote(home_root: str, objective: str, at: str, version: str, evaluation_path: str) -> None:
-    """Make the version the champion and serve it, with the features it reads in the online store."""
+    """Make the version the champion and serve it, with all it reads in the online store."""
     from tidemill.registry import Registry
     from tidemill_features.materialization import ensure_online
 

@@ -11,6 +11,7 @@ a crash fails its checksum and ends its segment. One frame holds all rows of one
 from __future__ import annotations
 
 import os
+import secrets
 import struct
 import time
 import zlib
@@ -85,7 +86,7 @@ class PredictionLog:
     def _open_segment(self) -> None:
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{time.time_ns():020d}-{os.getpid()}{_SUFFIX}"
+        path = self._folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_SUFFIX}"
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
         self._size = 0
 

@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._answering = False
         self._receiving = False
         self._in_head = True
+        self._ending = False
         self._active_at = monotonic()
         self._begin()
 
@@ -87,7 +88,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def busy(self) -> bool:
-        return self._receiving or self._answering
+        return self._answering or (self._receiving and not self._ending)
 
     def close_if_idle(self, seconds: float) -> None:
         if not self._answering and monotonic() - self._active_at >= seconds:
@@ -103,6 +104,8 @@ class Connection(asyncio.Protocol):
         self._edge.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
         self._active_at = monotonic()
         try:
             self._parser.feed_data(data)
@@ -210,12 +213,15 @@ class Connection(asyncio.Protocol):
             self._answer(*self._waiting.popleft())
 
     def _send(self, reply: Reply, method: str, path: str, keep: bool, started: float) -> None:
-        if self._transport.is_closing():
+        if self._ending or self._transport.is_closing():
             return
         keep = keep and not self._edge.closing
         self._transport.write(self._encode(reply, method, keep))
         if not keep:
-            self._transport.close()
+            # Closing now would reset the connection under a client that is still sending, and the
+            # answer would be lost: say that nothing follows, and wait for the client to close.
+            self._ending = True
+            self._transport.write_eof()
         self._active_at = monotonic()
         model, protocol = self._edge.app.labels(path)
         self._edge.metrics.answered(model, protocol, str(reply.status), perf_counter() - started)

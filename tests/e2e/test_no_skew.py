@@ -20,8 +20,8 @@ from tidemill.predictions import read_predictions
 from tidemill_features.catalog import Signal, load_catalog, save_catalog
 from tidemill_features.discovery import discover_signals
 from tidemill_features.engine import compute_features, to_matrix
-from tidemill_features.feast_store import FeatureStorePort
-from tidemill_features.rows import ensure_rows
+from tidemill_features.materialization import materialize_rows
+from tidemill_features.rows import ensure_rows, read_rows
 from tidemill_serving.predictor import Query
 from tidemill_serving.repository import Repository, promoted
 
@@ -50,9 +50,9 @@ def live(tmp_path_factory, events, cutoffs):
         log.append(events.filter(pc.less(events["received_at"], cutoff)))
         if number == 0:
             grow_catalog(home, log, cutoff)
-            store, repository = FeatureStorePort(home, load_catalog(home)), serve(home)
-        list(ensure_rows(home, load_catalog(home), [cutoff]))
-        store.materialize(cutoff)
+            repository, catalog = serve(home), load_catalog(home)
+        list(ensure_rows(home, catalog, [cutoff]))
+        materialize_rows(home, catalog, read_rows(home, catalog, cutoff))
         users = [f"u{user}" for user in rng.choice(USERS, PAIRS_PER_CUTOFF)]
         repository.get(OBJECTIVE).predict(Query(users=users))
         asked.append(users)

@@ -48,14 +48,14 @@ def test_files_hold_what_the_engine_computes(home, cutoffs):
 def test_new_events_leave_old_cutoffs_alone(home, cutoffs, events_of, cutoff):
     """What happens later changes nothing about the past."""
     computed(home, CATALOG, cutoffs)
-    EventLog(home.events).append(renamed(events_of({"at": cutoff}), "new"))
+    EventLog(home.events).append(events_of({"at": cutoff, "id": "new"}))
     assert computed(home, CATALOG, cutoffs) == []
 
 
 def test_older_history_makes_the_cutoffs_after_it_anew(home, cutoffs, events_of):
     """An import of older events changes what was known then; cutoffs before it stay."""
     computed(home, CATALOG, cutoffs)
-    EventLog(home.events).append(renamed(events_of({"user": "new", "days_ago": 15}), "older"))
+    EventLog(home.events).append(events_of({"user": "new", "days_ago": 15, "id": "old"}))
     assert computed(home, CATALOG, cutoffs) == cutoffs[1:]
     assert "new" in read_rows(home, CATALOG, cutoffs[1])["user_id"].to_pylist()
 
@@ -73,7 +73,3 @@ def test_no_draft_is_left_behind(home, cutoffs):
     """Only finished files: a reader takes everything that ends in .parquet."""
     computed(home, CATALOG, cutoffs)
     assert {path.suffix for path in rows_folder(home, CATALOG).iterdir()} == {".parquet"}
-
-
-def renamed(events, event_id):
-    return events.set_column(0, events.schema.field(0), [[event_id] * events.num_rows])

@@ -53,6 +53,13 @@ def test_the_linear_part_alone_is_kept_where_it_is_enough(learned):
     assert len(learned[0].deep) == 0
 
 
+@pytest.mark.parametrize("seed", [1, 2, 4])
+def test_a_lucky_network_is_not_taken_in(seed):
+    """With little truth and few rows some blend has the smallest loss, but within its error."""
+    weak = draw(lambda values: 0.3 * values[:, 0] - 2, 400, seed)
+    assert choose(weak, seed=0).deep_share == 0
+
+
 def test_networks_are_taken_in_where_they_are_better():
     """A crossed truth is nothing to a line."""
     model, choice = fit(draw(crossed, 6000, windows=3), seed=0)

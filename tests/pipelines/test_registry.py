@@ -126,6 +126,17 @@ def test_a_rollback_needs_somewhere_to_go(registry, register):
         registry.rollback(name, "worse")
 
 
+def test_a_promotion_cut_short_is_finished_by_the_next_run(home, registry, register, monkeypatch):
+    """Killed between the alias and the served folder, the champion is served all the same."""
+    name, found = register(0.5)
+    with monkeypatch.context() as killed:
+        killed.setattr(Registry, "_publish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            registry.promote(name, found.version, "better")
+    registry.finish_promotion(name)
+    assert (registry.champion(name), served(home, name)) == ("1", 0.5)
+
+
 def test_an_unknown_objective_has_no_versions(registry):
     """And no champion."""
     assert registry.versions("nobody") == []

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tidemill.bundle import read_metadata
+from tidemill.online import OnlineReader
 from tidemill.registry import Registry
 from tidemill_pipelines import steps
 from tidemill_pipelines.dataset import TEST, read_split
@@ -77,6 +78,12 @@ def test_a_better_model_goes_live(home, first):
     assert first["tags"]["tidemill.gate"].startswith("first model; better than recency alone")
     assert home.served_objectives() == ["orders"]
     assert (home.served("orders") / "current").readlink() == Path("1")
+
+
+def test_a_live_model_finds_its_features(home, metadata):
+    """The online store holds everybody's row as of now before the first question is asked."""
+    reader = OnlineReader(home.online_store, metadata.feature_view, metadata.features)
+    assert len(reader.entities()) > 200
 
 
 def test_the_objective_is_known_from_now_on(home, first):

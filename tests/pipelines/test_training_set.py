@@ -21,8 +21,11 @@ def plan(cutoff):
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory, home_with, shop_events):
-    return home_with(tmp_path_factory.mktemp("training-set"), shop_events(120, 100))
+def home(tmp_path_factory, home_with, shop_events, events_of):
+    """The shop, and somebody seen last 91 days before the test cutoff."""
+    home = home_with(tmp_path_factory.mktemp("training-set"), shop_events(120, 100))
+    EventLog(home.events).append(events_of({"id": "gone", "user": "gone", "days_ago": 105}))
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +67,10 @@ def test_every_user_and_cutoff_is_one_row(dataset):
 
 
 def test_only_members_of_the_population_are_rows(dataset):
-    """Nobody who was last seen more than 90 days before."""
-    assert read_split(dataset, TRAIN).column("any__days_since_last").max() <= 90
+    """Who was last seen more than 90 days before is no longer one."""
+    assert read_split(dataset, TEST).column("any__days_since_last").max() <= 90
+    assert "gone" in read_split(dataset, TRAIN).users
+    assert "gone" not in read_split(dataset, TEST).users
 
 
 def test_signals_are_looked_for_before_the_test_window_only(

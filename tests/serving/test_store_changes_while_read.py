@@ -15,7 +15,7 @@ def writer(tmp_path):
 
 
 @pytest.fixture
-def reader(tmp_path, writer):  # noqa: ARG001, the store must exist
+def reader(tmp_path, writer):
     return OnlineReader(tmp_path / "online.db", "view", ["b"])
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tidemill.objective import Target
-from tidemill_features.sql import condition, reads_items
+from tidemill_features.sql import condition, field_of, reads_items
 
 
 def label_users(
@@ -42,6 +42,17 @@ def target_users_by_day(
         "SELECT CAST(e.timestamp AS DATE) AS day, COUNT(DISTINCT e.user_id) "
         f"FROM {_target_events(target)} WHERE e.user_id IS NOT NULL GROUP BY day ORDER BY day"
     ).fetchall()
+
+
+def common_values(con: duckdb.DuckDBPyConnection, event: str | None, key: str) -> list[str]:
+    """The most frequent values of a `where` key among the events of a name, at most five."""
+    rows = con.execute(
+        f"SELECT {field_of(key)} AS found FROM events AS e LEFT JOIN items AS i USING (item_id) "
+        "WHERE ($event IS NULL OR e.name = $event) AND found IS NOT NULL "
+        "GROUP BY found ORDER BY COUNT(*) DESC, found LIMIT 5",
+        {"event": event},
+    ).fetchall()
+    return [value for (value,) in rows]
 
 
 def _target_events(target: Target) -> str:

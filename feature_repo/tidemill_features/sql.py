@@ -68,7 +68,7 @@ FROM aggregated LEFT JOIN items_seen USING (user_id, cutoff_us, signal)
 
 def condition(where: Mapping[str, str], events: str = "e", items: str = "i") -> str:
     """SQL that is true for events matching every `property.<name>` / `item.<name>` in `where`."""
-    tests = [f"{_field(key, events, items)} = {_text(value)}" for key, value in where.items()]
+    tests = [f"{field_of(key, events, items)} = {_text(value)}" for key, value in where.items()]
     return " AND ".join(tests) or "TRUE"
 
 
@@ -91,7 +91,7 @@ def _signal_group(
     keys: tuple[str, ...], members: Sequence[tuple[int, Signal]], only_users: bool
 ) -> str:
     columns = [f"k{index}" for index in range(len(keys))]
-    fields = [_field(key, "e", "i") if key else "e.name" for key in keys]
+    fields = [field_of(key, "e", "i") if key else "e.name" for key in keys]
     rows = ", ".join(
         f"({', '.join([str(position), *(_text(_value(s, key)) for key in keys)])})"
         for position, s in members
@@ -127,7 +127,7 @@ def _value(signal: Signal, key: str) -> str:
     return signal.where[key] if key else str(signal.event)
 
 
-def _field(key: str, events: str, items: str) -> str:
+def field_of(key: str, events: str = "e", items: str = "i") -> str:
     """`property.kind` reads the event's JSON, `item.brand` the item's."""
     source, _, name = key.partition(".")
     column = f"{events}.properties" if source == "property" else f"{items}.attributes"

@@ -8,7 +8,6 @@ a median and MAD that one odd window cannot move, and a floor for the Poisson no
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -92,7 +91,6 @@ def find_changes(daily: DailyCounts, window: int, since: datetime) -> list[Volum
         return []
     totals = daily.counts[:, : window * (earlier + 1)]
     totals = totals.reshape(len(daily.names), earlier + 1, window).sum(axis=2)
-    newcomers = [i for i in range(len(daily.names)) if not totals[i, 1:].any() and totals[i, 0]]
     changes = []
     for index, name in enumerate(daily.names):
         expected = float(np.median(totals[index, 1:]))
@@ -105,7 +103,7 @@ def find_changes(daily: DailyCounts, window: int, since: datetime) -> list[Volum
             begun = daily.first_seen[index]
         if kind == "stopped":
             begun = daily.last_seen[index]
-            successor = _successor(daily, index, newcomers, expected / window)
+            successor = _successor(daily, index, expected / window)
         changes.append(VolumeChange(name, kind, int(totals[index, 0]), expected, begun, successor))
     successors = {change.renamed_to.name for change in changes if change.renamed_to is not None}
     order = ("stopped", "collapsed", "appeared", "fell", "jumped")
@@ -159,13 +157,11 @@ def _log_change(observed: int, earlier: NDArray[np.int64]) -> float | None:
     return change if abs(change) > max(_JUMP, _UNUSUAL * spread) and outside else None
 
 
-def _successor(
-    daily: DailyCounts, stopped: int, newcomers: Sequence[int], daily_before: float
-) -> Renaming | None:
+def _successor(daily: DailyCounts, stopped: int, daily_before: float) -> Renaming | None:
     """The new name that began when the old one stopped, at a similar volume."""
     silence = int(np.flatnonzero(daily.counts[stopped])[0])
     candidates = []
-    for index in newcomers:
+    for index in np.flatnonzero(daily.counts.any(axis=1)).tolist():
         started = int(np.flatnonzero(daily.counts[index])[-1])
         if abs(started - (silence - 1)) > 1:
             continue

@@ -41,7 +41,8 @@ def run_locally(
 
     from tidemill_pipelines.pipeline import training  # imports kfp
 
-    with home.lock(f"train-{objective.name}"):
+    waiting = f"another training of {objective.name} is running; waiting for it to end"
+    with home.lock(f"train-{objective.name}", on_wait=lambda: say(waiting)):
         folder = home.runs / objective.name / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
         folder.mkdir(parents=True)
         log = _RunLog(folder / "run.log", say)

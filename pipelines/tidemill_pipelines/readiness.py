@@ -10,8 +10,8 @@ import duckdb
 import numpy as np
 
 from tidemill.errors import NotReadyError
-from tidemill.objective import Objective
-from tidemill_features.labels import label_users, target_users_by_day
+from tidemill.objective import Objective, Target
+from tidemill_features.labels import common_values, label_users, target_users_by_day
 from tidemill_features.sql import condition, reads_items
 from tidemill_pipelines.windows import Windows, plan_windows
 
@@ -81,6 +81,8 @@ def _check_target_occurs(
     label = f"'{target.event or 'any event'}'"
     if target.where:
         label += " where " + " and ".join(f"{k} = {v}" for k, v in target.where.items())
+    if not days and target.where:
+        _explain_conditions(con, target)
     if not days:
         names = [name for (name,) in con.execute("SELECT DISTINCT name FROM events").fetchall()]
         near = difflib.get_close_matches(target.event or "", names, n=1, cutoff=0.4)
@@ -94,6 +96,21 @@ def _check_target_occurs(
             f"the first {label} is on {first_day}, not before {at:%Y-%m-%d}: nothing to learn from",
             hint="wait for outcomes, or check the clock of the source that sent them",
         )
+
+
+def _explain_conditions(con: duckdb.DuckDBPyConnection, target: Target) -> None:
+    """Raise NotReadyError if the event occurs but never meets `where`; say what it does have."""
+    plain = Target(target.event, {}, target.within, target.absent)
+    if not target_users_by_day(con, plain):
+        return
+    wanted = " and ".join(f"{key} = {value}" for key, value in target.where.items())
+    values = {key: common_values(con, target.event, key) for key in target.where}
+    found = "; ".join(f"{k} is {', '.join(v) if v else 'never set'}" for k, v in values.items())
+    origin = "; item attributes come from `tidemill items import`"
+    raise NotReadyError(
+        f"'{target.event or 'any event'}' occurs, but never where {wanted}",
+        hint=found + (origin if reads_items(target.where) else ""),
+    )
 
 
 def _count(con: duckdb.DuckDBPyConnection, objective: Objective, cutoff: datetime) -> WindowCount:
@@ -134,7 +151,8 @@ def _check_counts(objective: Objective, counts: list[WindowCount]) -> None:
             raise NotReadyError(
                 f"{found} {kind} outcomes in {len(train)} training windows, and `training."
                 f"minimum_positives` asks for {minimum}",
-                hint="a longer `within`, a more frequent event, or more history gives more",
+                hint="a longer `within` or a more frequent event gives more, and so do more "
+                "cutoffs: `training.cutoffs`, `training.every`, or older events",
             )
     for kind, found in (("positive", test.positives), ("negative", test.users - test.positives)):
         if found < _MIN_TEST_CLASS:

@@ -94,7 +94,11 @@ class Registry:
         return self._alias(objective, CHAMPION)
 
     def promote(self, objective: str, version: str, reason: str) -> None:
-        """Make `version` the champion and serve it; the old champion becomes `previous`."""
+        """Make `version` the champion and serve it; the old champion becomes `previous`.
+
+        Raises BundleError, and changes nothing, when the version is not registered.
+        """
+        self._check_registered(objective, version)
         with self._home.lock(f"registry-{objective}"):
             old = self.champion(objective)
             if old is not None and old != version:
@@ -114,7 +118,7 @@ class Registry:
     def rollback(self, objective: str, reason: str) -> str:
         """Make the previous champion live again; returns its version."""
         previous = self._alias(objective, PREVIOUS)
-        if previous is None:
+        if previous is None or previous == self.champion(objective):
             raise BundleError(
                 f"objective '{objective}' has no previous champion to go back to",
                 hint=f"see what is registered with `tidemill models {objective}`",
@@ -138,6 +142,17 @@ class Registry:
             }
             for v in sorted(found, key=lambda v: int(v.version), reverse=True)
         ]
+
+    def _check_registered(self, objective: str, version: str) -> None:
+        known = [found["version"] for found in self.versions(objective)]
+        if version not in known:
+            raise BundleError(
+                f"version {version} of '{objective}' is not registered; "
+                f"registered: {', '.join(known) or 'none'}",
+                hint=f"see them with `tidemill models {objective}`"
+                if known
+                else f"train it with `tidemill train {objective}`",
+            )
 
     def _publish(self, objective: str, version: str) -> None:
         """Copy the bundle into the served folder and swap the `current` link in one step."""

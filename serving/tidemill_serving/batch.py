@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from tidemill.errors import TidemillError
 from tidemill.online import OnlineReader
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.predictor import Answer, Predictor, Query
@@ -55,5 +56,8 @@ def write_parquet(answers: Sequence[Answer], path: Path) -> None:
         )
         for answer in answers
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        raise TidemillError(
+            f"there is no folder {path.parent}", hint="make it, or name another file"
+        )
     pq.write_table(pa.concat_tables(tables), path)

@@ -61,6 +61,16 @@ def test_a_renamed_event_is_paired_with_its_new_name() -> None:
     assert change.renamed_to.daily_after == pytest.approx(50, rel=0.3)
 
 
+@pytest.mark.parametrize("days_ago", [2, 7, 8, 12])
+def test_a_rename_is_seen_whenever_the_monitor_looks(days_ago: int) -> None:
+    """Also after the new name has filled more than the window that is judged."""
+    old, new = steady(50), steady(50, seed=1)
+    old[:days_ago], new[days_ago:] = 0, 0
+    change = find_changes(counts_of(old=old, new=new), 7, SINCE)[0]
+    assert change.renamed_to is not None
+    assert (change.name, change.renamed_to.name) == ("old", "new")
+
+
 def test_the_new_name_of_a_renamed_event_is_not_reported_twice() -> None:
     """A successor belongs to the name it replaces."""
     old, new = steady(50), steady(50, seed=1)

@@ -66,9 +66,11 @@ def test_an_event_like_no_other(events, refusal):
 
 
 def test_a_condition_that_never_holds(events, refusal):
-    """The event occurs, but never like that."""
+    """The event occurs, but never like that; the hint says what it is like."""
     target = "propensity: {event: order, where: {property.device: fridge}, within: 14d}"
-    assert "'order' where property.device = fridge never occurs" in refusal(events, target).message
+    error = refusal(events, target)
+    assert error.message == "'order' occurs, but never where property.device = fridge"
+    assert error.hint == "property.device is phone"
 
 
 def test_a_target_that_lies_in_the_future(events_of, refusal):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import entry_points
 
@@ -9,8 +10,9 @@ import typer
 from rich.markup import escape
 
 from tidemill import __version__
-from tidemill.cli import console, demo, events, objective, report, status
+from tidemill.cli import console, demo, events, items, objective, report, status
 from tidemill.errors import TidemillError
+from tidemill.home import Home
 
 _EXTRAS = {
     "deltalake": "data",
@@ -49,6 +51,7 @@ def build_app() -> typer.Typer:
             raise typer.Exit
 
     events.register(app)
+    items.register(app)
     objective.register(app)
     status.register(app)
     report.register(app)
@@ -70,6 +73,18 @@ def main() -> None:
             raise
         _complain(
             f"this command needs the package '{error.name}'", f"pip install 'tidemill[{extra}]'"
+        )
+    except KeyboardInterrupt:
+        console.err.print("interrupted; what was finished is kept, and the command can run again")
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("TIDEMILL_TRACEBACK"):
+            raise
+        first_line = str(error).strip().splitlines()[:1]
+        _complain(
+            f"unexpected {type(error).__name__}: {''.join(first_line)}",
+            f"is {Home.from_environment().root} a folder that can be written, and whole? "
+            "TIDEMILL_TRACEBACK=1 shows where it happened",
         )
 
 

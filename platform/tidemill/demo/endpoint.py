@@ -19,6 +19,7 @@ from tidemill.errors import TidemillError
 from tidemill.home import Home
 
 _START_SECONDS = 60.0
+_SETTLE_SECONDS = 3.0
 _BATCH = 500
 
 
@@ -28,6 +29,10 @@ class Endpoint:
     def __init__(self, port: int, objective: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._objective = objective
+
+    def settle(self) -> None:
+        """Let the server see a changed online store: it looks once a second, then grades anew."""
+        time.sleep(_SETTLE_SECONDS)
 
     def score_everybody(self, users: Sequence[str]) -> Counter[str]:
         """Ask for all users over V2 REST, in batches; returns how many got each grade."""

@@ -87,6 +87,7 @@ def _ask_for_everybody(home: Home, endpoint: Endpoint, at: str) -> None:
         {"at": parse_instant(at)},
     ).fetchall()
     con.close()
+    endpoint.settle()
     started = time.monotonic()
     grades = endpoint.score_everybody([user for (user,) in users])
     spent = time.monotonic() - started

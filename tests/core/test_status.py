@@ -88,6 +88,19 @@ def test_each_unfinished_thing_has_a_next_step(
     assert next_steps(look(home)) == []
 
 
+@pytest.mark.usefixtures("with_events")
+def test_a_refused_training_leads_to_its_reason(
+    home: Home, know_objective: Callable[..., None]
+) -> None:
+    """Training the same again would be refused again; what the gate said is the next thing."""
+    know_objective()
+    (home.runs / "buying" / "20260101T000000.0" / "tidemill-training" / "register").mkdir(
+        parents=True
+    )
+    (step,) = next_steps(look(home))
+    assert "tidemill models buying" in step
+
+
 def test_the_newest_monitor_verdict_counts(
     home: Home, know_objective: Callable[..., None], write_verdict: Callable[..., Any]
 ) -> None:

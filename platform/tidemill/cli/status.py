@@ -60,7 +60,9 @@ def next_steps(found: HomeStatus) -> list[str]:
         return ["train a model with `tidemill train OBJECTIVE.yaml`"]
     steps = []
     for each in found.objectives:
-        if each.live is None:
+        if each.is_refused:
+            steps.append(f"`tidemill models {each.name}` says why the gate let nothing go live")
+        elif each.live is None:
             steps.append(f"`tidemill train {each.name}`, as nothing is live for it")
         elif not each.predictions:
             steps.append(f"`tidemill serve {each.name}`, as it answered nobody yet")

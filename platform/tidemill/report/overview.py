@@ -45,6 +45,8 @@ class ObjectiveStatus:
     """propensity, churn, or `unreadable` when its file does not fit this version."""
     target: str
     live: LiveStatus | None
+    is_refused: bool
+    """Something was trained and judged, but nothing went live."""
     monitor: MonitorStatus | None
     predictions: int
     """Rows in the prediction log."""
@@ -90,11 +92,14 @@ def _objective(home: Home, name: str) -> ObjectiveStatus:
     except ObjectiveError:
         kind, target = "unreadable", ""
     newest = next(monitor_runs(home, name), None)
+    live = _live(home, name)
+    is_judged = any((home.runs / name).glob("*/*/register"))
     return ObjectiveStatus(
         name=name,
         type=kind,
         target=target,
-        live=_live(home, name),
+        live=live,
+        is_refused=live is None and is_judged,
         monitor=None if newest is None else MonitorStatus(newest.status, newest.at),
         predictions=count_predictions(home.predictions(name)),
     )

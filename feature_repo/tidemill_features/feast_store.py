@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -80,14 +81,6 @@ class FeatureStorePort:
 def _quiet() -> Iterator[None]:
     """Feast prints banners to stdout and warns about its own dependencies; stdout is for data."""
     logging.getLogger("feast").setLevel(logging.ERROR)
-    with contextlib.redirect_stdout(io.StringIO()), warnings_off():
-        yield
-
-
-@contextlib.contextmanager
-def warnings_off() -> Iterator[None]:
-    import warnings
-
-    with warnings.catch_warnings():
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -74,7 +74,8 @@ class PredictionLog:
         frame = _encode(predictions)
         written = os.write(self._file, frame)
         if written != len(frame):
-            self._start_over()
+            # What follows a torn frame in a segment is unreadable, so leave the segment.
+            self.close()
             raise OSError(f"prediction log: wrote {written} of {len(frame)} bytes, disk full?")
         self._size += written
 
@@ -89,10 +90,6 @@ class PredictionLog:
         path = self._folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_SUFFIX}"
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
         self._size = 0
-
-    def _start_over(self) -> None:
-        """What follows a torn frame in a segment is unreadable, so leave the segment."""
-        self.close()
 
 
 def read_predictions(folder: Path) -> Iterator[Predictions]:

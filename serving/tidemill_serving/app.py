@@ -60,7 +60,7 @@ class App:
             return reply._replace(headers=(("allow", error.allowed),))
         except RequestError as error:
             return error_reply(error.status, str(error))
-        except Exception:
+        except Exception:  # one request may fail, the server may not; no internals leave it
             logger.exception("%s %s failed", request.method, request.path)
             return error_reply(500, "internal error; the server's log has the cause")
 

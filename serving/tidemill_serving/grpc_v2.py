@@ -50,28 +50,28 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):  # type: ignore[mi
         self._repository = repository
         self._metrics = metrics
 
-    def ServerLive(self, _request: Any, _context: Any) -> Any:  # noqa: N802, names of the protocol
+    def ServerLive(self, _request: Any, _context: Any) -> Any:
         return pb.ServerLiveResponse(live=True)
 
-    def ServerReady(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+    def ServerReady(self, _request: Any, _context: Any) -> Any:
         return pb.ServerReadyResponse(ready=self._repository.ready)
 
-    def ModelReady(self, request: Any, _context: Any) -> Any:  # noqa: N802
+    def ModelReady(self, request: Any, _context: Any) -> Any:
         try:
             self._repository.get(request.name, request.version)
         except NotFoundError:
             return pb.ModelReadyResponse(ready=False)
         return pb.ModelReadyResponse(ready=self._repository.ready)
 
-    def ServerMetadata(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+    def ServerMetadata(self, _request: Any, _context: Any) -> Any:
         return pb.ServerMetadataResponse(
             name="tidemill", version=__version__, extensions=EXTENSIONS
         )
 
-    def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ModelMetadata(self, request: Any, context: Any) -> Any:
         return _guard(context, lambda: self._describe(request))
 
-    def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ModelInfer(self, request: Any, context: Any) -> Any:
         started = perf_counter()
         try:
             return _guard(context, lambda: self._infer(request))
@@ -141,7 +141,7 @@ def _guard(context: Any, call: Callable[[], Any]) -> Any:
         return call()
     except RequestError as error:
         context.abort(_CODES[error.status], str(error))
-    except Exception:
+    except Exception:  # one call may fail, the server may not; no internals leave it
         logger.exception("gRPC call failed")
         context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has the cause")
 

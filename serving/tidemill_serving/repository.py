@@ -97,7 +97,7 @@ class Repository:
         while not self._stop.wait(CHECK_SECONDS):
             try:
                 self.refresh()
-            except Exception:
+            except Exception:  # a thread that died would follow no promotion ever again
                 logger.exception("following promotions failed; trying again")
 
     def _exchange(self, name: str, link: Path, target: Path) -> None:

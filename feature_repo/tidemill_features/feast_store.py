@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from tidemill.home import Home
+from tidemill.online import online_address
 from tidemill_features.catalog import FEATURE_VIEW, Catalog
 from tidemill_features.rows import rows_folder
 
@@ -40,7 +41,7 @@ class FeatureStorePort:
                     offline_store={"type": "duckdb"},
                     online_store={
                         "type": "tidemill_features.online_store.PackedOnlineStore",
-                        "path": str(home.online_store),
+                        "path": online_address(home),
                     },
                     entity_key_serialization_version=3,
                 )

@@ -6,16 +6,22 @@ holds that both leave the same bytes behind.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 
 import pyarrow as pa
 
-from tidemill.errors import OnlineStoreError
+from tidemill.errors import EventLogError, OnlineStoreError
 from tidemill.home import Home
-from tidemill.online import OnlineReader, OnlineWriter
+from tidemill.online import open_online_reader, open_online_writer
 from tidemill_features.catalog import FEATURE_VIEW, Catalog, load_catalog
 from tidemill_features.engine import to_matrix
-from tidemill_features.rows import ensure_rows, read_rows
+from tidemill_features.rows import ensure_rows, read_rows, rows_file
+
+_LOCK = "online"
+_NOTE = "materialized"
 
 
 def materialize_rows(home: Home, catalog: Catalog, rows: pa.Table) -> int:
@@ -23,7 +29,7 @@ def materialize_rows(home: Home, catalog: Catalog, rows: pa.Table) -> int:
     users = rows.column("user_id").to_pylist()
     cutoffs = rows.column("event_timestamp").cast(pa.int64()).to_pylist()
     vectors = to_matrix(rows, catalog.names).astype("<f4")
-    writer = OnlineWriter(home.online_store)
+    writer = open_online_writer(home)
     writer.write(
         FEATURE_VIEW,
         catalog.names,
@@ -33,15 +39,56 @@ def materialize_rows(home: Home, catalog: Catalog, rows: pa.Table) -> int:
     return len(users)
 
 
+def materialize(
+    home: Home, cutoff: datetime, on_wait: Callable[[], None] | None = None
+) -> tuple[int, Catalog]:
+    """Fill the online store with everybody's rows as of `cutoff`; how many, and of which catalog.
+
+    One at a time: a second one calls `on_wait`, waits, and then reads the catalog as it is, so
+    that an older catalog never takes the place of a grown one. Raises EventLogError when nobody
+    is known at the cutoff, and OnlineStoreError.
+    """
+    with home.lock(_LOCK, on_wait):
+        catalog = load_catalog(home)
+        return _fill(home, catalog, cutoff), catalog
+
+
 def ensure_online(home: Home, cutoff: datetime) -> None:
     """Fill the online store as of `cutoff`, if it lacks any feature of the catalog.
 
     A new model may read signals that were found while it was trained.
     """
-    catalog = load_catalog(home)
-    try:
-        OnlineReader(home.online_store, FEATURE_VIEW, catalog.names).close()
-    except OnlineStoreError:
-        for _ in ensure_rows(home, catalog, [cutoff]):
-            pass
-        materialize_rows(home, catalog, read_rows(home, catalog, cutoff))
+    with home.lock(_LOCK):
+        catalog = load_catalog(home)
+        try:
+            with closing(open_online_reader(home, FEATURE_VIEW, catalog.names)) as reader:
+                reader.check()
+        except OnlineStoreError:
+            _fill(home, catalog, cutoff)
+
+
+def _fill(home: Home, catalog: Catalog, cutoff: datetime) -> int:
+    made = [computed for _, computed in ensure_rows(home, catalog, [cutoff])]
+    if any(made):
+        _keep_only(home, rows_file(home, catalog, cutoff))
+    rows = read_rows(home, catalog, cutoff)
+    if not rows.num_rows:
+        raise EventLogError(
+            f"the event log knows no user before {cutoff:%Y-%m-%d %H:%M} UTC",
+            hint="import events with `tidemill events import PATH`",
+        )
+    return materialize_rows(home, catalog, rows)
+
+
+def _keep_only(home: Home, newest: Path) -> None:
+    """Remove the rows made for the online store the last time; nobody trains on those.
+
+    With a materialisation every hour they would fill the disk.
+    """
+    note = home.features / _NOTE
+    previous = home.features / note.read_text() if note.exists() else newest
+    if previous != newest:
+        previous.unlink(missing_ok=True)
+    draft = note.with_suffix(".tmp")
+    draft.write_text(str(newest.relative_to(home.features)))
+    draft.replace(note)

@@ -19,7 +19,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigBaseModel
 
 from tidemill.errors import OnlineStoreError
-from tidemill.online import OnlineReader, OnlineWriter
+from tidemill.online import is_url, reader_at, writer_at
 
 _US = 1_000_000
 
@@ -29,7 +29,7 @@ class PackedOnlineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]  # fe
 
     type: str = "tidemill_features.online_store.PackedOnlineStore"
     path: str
-    """SQLite file; relative to the feature repository."""
+    """Redis URL, or SQLite file; relative to the feature repository."""
 
 
 class PackedOnlineStore(OnlineStore):  # type: ignore[misc]  # feast ships no types
@@ -43,7 +43,7 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc]  # feast ships no ty
         progress: Callable[[int], Any] | None,
     ) -> None:
         names = [feature.name for feature in table.features]
-        writer = OnlineWriter(_path(config))
+        writer = writer_at(_address(config))
         writer.write(
             table.name,
             names,
@@ -61,7 +61,7 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc]  # feast ships no ty
         requested_features: list[str] | None = None,
     ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
         names = requested_features or [feature.name for feature in table.features]
-        reader = OnlineReader(_path(config), table.name, names)
+        reader = reader_at(_address(config), table.name, names)
         rows = reader.read([_entity(key) for key in entity_keys])
         reader.close()
         return [
@@ -88,14 +88,15 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc]  # feast ships no ty
         self._forget(config, tables)
 
     def _forget(self, config: RepoConfig, tables: Sequence[FeatureView]) -> None:
-        writer = OnlineWriter(_path(config))
+        writer = writer_at(_address(config))
         for table in tables:
             writer.delete(table.name)
         writer.close()
 
 
-def _path(config: RepoConfig) -> Path:
-    return Path(config.repo_path or ".") / str(config.online_store.path)
+def _address(config: RepoConfig) -> str:
+    path = str(config.online_store.path)
+    return path if is_url(path) else str(Path(config.repo_path or ".") / path)
 
 
 def _entity(key: EntityKey) -> str:

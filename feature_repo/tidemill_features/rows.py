@@ -55,7 +55,12 @@ def ensure_rows(
 
 def read_rows(home: Home, catalog: Catalog, cutoff: datetime) -> pa.Table:
     """Rows of one cutoff, which `ensure_rows` has made."""
-    return pq.read_table(_path(rows_folder(home, catalog), cutoff))
+    return pq.read_table(rows_file(home, catalog, cutoff))
+
+
+def rows_file(home: Home, catalog: Catalog, cutoff: datetime) -> Path:
+    """Where the rows of one cutoff are, once they are made."""
+    return _path(rows_folder(home, catalog), cutoff)
 
 
 def _known_events(con: duckdb.DuckDBPyConnection, cutoff: datetime) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,12 @@ def monitor(
         bool,
         typer.Option("--retrain/--no-retrain", help="Start the retraining a verdict asks for."),
     ] = False,
+    termination_log: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the verdict there for Kubernetes, and exit with 0 whatever it is.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a served model: one verdict per concern, each with a sentence to act on.
@@ -44,7 +51,7 @@ def monitor(
     broken data.
 
     Exit codes: 0 ok or watch; 1 the monitor, or the retraining it started, failed; 3 act;
-    4 nothing could be decided.
+    4 nothing could be decided. With `--termination-log`: 0 for every verdict, 1 for a failure.
     """
     from tidemill.events import EventLog  # keeps --help fast
     from tidemill.objective import resolve_objective
@@ -52,6 +59,7 @@ def monitor(
     from tidemill_monitoring.monitor import run_monitor
     from tidemill_monitoring.render import render_run
     from tidemill_monitoring.retraining import retrain as start_retraining
+    from tidemill_monitoring.termination import write_termination_message
 
     home = Home.from_environment()
     declared = resolve_objective(home, objective)
@@ -65,6 +73,9 @@ def monitor(
         console.out.print(render_run(run, folder))
     if retrain and run.decision.retrain:
         start_retraining(home, objective, declared.name, instant, run.decision.reason)
+    if termination_log is not None:
+        write_termination_message(termination_log, run)
+        return
     raise typer.Exit(EXIT_CODES[run.status])
 
 

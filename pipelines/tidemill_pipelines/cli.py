@@ -1,4 +1,4 @@
-"""`tidemill train`, `models`, `promote`, `rollback` and `pipeline`."""
+"""`tidemill train`, `models`, `promote`, `rollback` and `compile`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,24 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
-from tidemill.cli import console
-from tidemill.cli.options import At, Json, instant_or_log_end
+from tidemill.cli import console, on_cluster
+from tidemill.cli.options import (
+    At,
+    Context,
+    Json,
+    Namespace,
+    instant_or_log_end,
+    is_on_cluster,
+    refuse_on_cluster,
+)
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.objective import adopt_objective
+from tidemill.operator.pipeline import HOME_CLAIM, IMAGE, compiled_training, pipeline_resources
 
+_BY_HAND = "by hand"
 _REASON_SHOWN = 100
 
 
@@ -31,7 +42,12 @@ def register(app: typer.Typer) -> None:
 def train(
     objective: Annotated[str, typer.Argument(help="An objective file, or a name used before.")],
     at: At = None,
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "by hand",
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = _BY_HAND,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="On a cluster, wait until the run has ended.")
+    ] = False,
+    context: Context = None,
+    namespace: Namespace = None,
     as_json: Json = False,
 ) -> None:
     """Train, judge and, if it earns it, promote a model.
@@ -40,7 +56,13 @@ def train(
     point-in-time features, trains in torch, exports ONNX, compares with the simple rule and the
     live model on a later window, registers the bundle in MLflow, and promotes it if it is better.
     A refused challenger is a normal outcome and exits with 0.
+
+    On a cluster, asks the operator for the same; an objective file is applied first.
     """
+    if is_on_cluster(context, namespace):
+        refuse_on_cluster(at=at, reason=reason != _BY_HAND)
+        on_cluster.train(context, namespace, objective, wait, as_json)
+        return
     from tidemill.events import EventLog  # keeps --help fast
     from tidemill_pipelines.local_run import run_locally
 
@@ -112,13 +134,29 @@ def rollback(
 
 def compile_pipeline(
     out: Annotated[Path, typer.Argument(help="Where to write the pipeline's YAML.")],
+    kubernetes: Annotated[
+        bool,
+        typer.Option(
+            "--kubernetes", help="Write Pipeline and PipelineVersion resources, for GitOps."
+        ),
+    ] = False,
+    namespace: Annotated[
+        str, typer.Option(help="Namespace of these resources and of the Tidemill release.")
+    ] = "kubeflow",
+    image: Annotated[str, typer.Option(help="Image of the steps.")] = IMAGE,
+    home_claim: Annotated[
+        str, typer.Option(help="PersistentVolumeClaim that holds the home.")
+    ] = HOME_CLAIM,
 ) -> None:
-    """Compile the training pipeline to Kubeflow's IR, for `kfp pipeline create` or the UI."""
-    from kfp.compiler import Compiler  # 1 CPU second to import
+    """Write the training pipeline in Kubeflow's format, for `kfp pipeline create` or the UI.
 
-    from tidemill_pipelines.pipeline import training
-
-    Compiler().compile(training, package_path=str(out))
+    Where Kubeflow Pipelines keeps its pipelines in Kubernetes (2.14 or newer), `--kubernetes` gives
+    resources for `kubectl apply`. The operator does all this by itself.
+    """
+    ir = compiled_training(image=image, home_claim=home_claim)
+    if kubernetes:
+        ir = yaml.safe_dump_all(pipeline_resources(ir, namespace))
+    out.write_text(ir)
     console.log(f"wrote {out}")
 
 

@@ -3,13 +3,12 @@
 No `from __future__ import annotations` here: kfp reads the annotations themselves.
 """
 
-import os
 from functools import partial
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
 
-IMAGE = os.environ.get("TIDEMILL_PIPELINE_IMAGE", "ghcr.io/tidemill/pipelines-python:0.1.0")
+from tidemill.operator.pipeline import IMAGE
 
 # The image holds the package: nothing is installed when a step starts.
 component = partial(dsl.component, base_image=IMAGE, install_kfp_package=False)
@@ -22,7 +21,7 @@ def validate(
     from tidemill_pipelines import steps
     from tidemill_pipelines.reporting import reported
 
-    with reported():
+    with reported(home, objective):
         for name, value in steps.validate(home, objective, at, readiness.path).items():
             metrics.log_metric(name, value)
 
@@ -34,7 +33,7 @@ def build_training_set(
     from tidemill_pipelines import steps
     from tidemill_pipelines.reporting import reported
 
-    with reported():
+    with reported(home, objective):
         dataset.metadata.update(
             steps.build_training_set(home, objective, readiness.path, dataset.path)
         )
@@ -42,12 +41,16 @@ def build_training_set(
 
 @component
 def train(
-    objective: str, dataset: Input[Dataset], model: Output[Model], metrics: Output[Metrics]
+    home: str,
+    objective: str,
+    dataset: Input[Dataset],
+    model: Output[Model],
+    metrics: Output[Metrics],
 ) -> None:
     from tidemill_pipelines import steps
     from tidemill_pipelines.reporting import reported
 
-    with reported():
+    with reported(home, objective):
         for name, value in steps.train(objective, dataset.path, model.path).items():
             metrics.log_metric(name, value)
 
@@ -64,7 +67,7 @@ def evaluate(
     from tidemill_pipelines import steps
     from tidemill_pipelines.reporting import reported
 
-    with reported():
+    with reported(home, objective):
         measured = steps.evaluate(home, objective, dataset.path, model.path, evaluation.path)
         for name, value in measured.items():
             metrics.log_metric(name, value)
@@ -82,23 +85,29 @@ def register(
     from tidemill_pipelines import steps
     from tidemill_pipelines.reporting import reported
 
-    with reported():
+    with reported(home, objective):
         return steps.register(home, objective, dataset.path, model.path, evaluation.path, reason)
 
 
 @component
-def quality_gate(evaluation: Input[Artifact]) -> bool:
+def quality_gate(home: str, objective: str, version: str, evaluation: Input[Artifact]) -> bool:
     from tidemill_pipelines import steps
     from tidemill_pipelines.reporting import reported
 
-    with reported():
-        return steps.gate(evaluation.path)
+    with reported(home, objective):
+        return steps.gate(home, objective, version, evaluation.path)
 
 
 @component
-def promote(home: str, objective: str, at: str, version: str, evaluation: Input[Artifact]) -> None:
+def promote(
+    home: str,
+    objective: str,
+    version: str,
+    readiness: Input[Artifact],
+    evaluation: Input[Artifact],
+) -> None:
     from tidemill_pipelines import steps
     from tidemill_pipelines.reporting import reported
 
-    with reported():
-        steps.promote(home, objective, at, version, evaluation.path)
+    with reported(home, objective):
+        steps.promote(home, objective, version, readiness.path, evaluation.path)

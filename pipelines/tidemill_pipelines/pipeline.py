@@ -3,6 +3,7 @@
 from kfp import dsl
 
 from tidemill_pipelines import components
+from tidemill_pipelines.cluster import LARGE, SMALL, as_pod
 
 NAME = "tidemill-training"
 
@@ -13,14 +14,16 @@ NAME = "tidemill-training"
     description="From events to a gated, registered model: validate, build the training set, "
     "train, evaluate, register, and promote if the gate agrees.",
 )
-def training(objective: str, at: str, home: str = "/tidemill", reason: str = "scheduled") -> None:
-    """`objective` is the objective's JSON, `at` an ISO 8601 instant, `home` the state folder."""
+def training(
+    objective: str, at: str = "", home: str = "/tidemill", reason: str = "scheduled"
+) -> None:
+    """`objective` is the objective's JSON, `at` an ISO 8601 instant (empty for now), `home` the
+    state folder."""
     checked = components.validate(home=home, objective=objective, at=at)
-    built = components.build_training_set(
-        home=home, objective=objective, readiness=checked.outputs["readiness"]
-    )
+    readiness = checked.outputs["readiness"]
+    built = components.build_training_set(home=home, objective=objective, readiness=readiness)
     dataset = built.outputs["dataset"]
-    fitted = components.train(objective=objective, dataset=dataset)
+    fitted = components.train(home=home, objective=objective, dataset=dataset)
     model = fitted.outputs["model"]
     judged = components.evaluate(home=home, objective=objective, dataset=dataset, model=model)
     evaluation = judged.outputs["evaluation"]
@@ -32,15 +35,23 @@ def training(objective: str, at: str, home: str = "/tidemill", reason: str = "sc
         model=model,
         evaluation=evaluation,
     )
-    passed = components.quality_gate(evaluation=evaluation)
-    # The log grows between runs, so an old answer to the same parameters is a wrong one.
-    for task in (checked, built, fitted, judged, registered, passed):
-        task.set_caching_options(False)
+    version = registered.output
+    passed = components.quality_gate(
+        home=home, objective=objective, version=version, evaluation=evaluation
+    )
     with dsl.If(passed.output == True, name="quality-gate"):  # noqa: E712  # a KFP condition
-        components.promote(
+        promoted = components.promote(
             home=home,
             objective=objective,
-            at=at,
-            version=registered.output,
+            version=version,
+            readiness=readiness,
             evaluation=evaluation,
-        ).set_caching_options(False)
+        )
+    # Too little data is no better a minute later, and a second register makes a second version.
+    as_pod(checked, LARGE, repeatable=False)
+    as_pod(built, LARGE, repeatable=True)
+    as_pod(fitted, LARGE, repeatable=True)
+    as_pod(judged, SMALL, repeatable=True)
+    as_pod(registered, SMALL, repeatable=False)
+    as_pod(passed, SMALL, repeatable=True)
+    as_pod(promoted, LARGE, repeatable=True)

@@ -1,4 +1,5 @@
-"""How a step tells the runner why it failed: one line on stdout, which both runners keep."""
+"""How a step tells why it failed: the runner by a line on stdout, which both runners keep, and
+everybody else by the outcome in the registry."""
 
 from __future__ import annotations
 
@@ -7,19 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tidemill.errors import NotReadyError, PipelineError, TidemillError
+from tidemill_pipelines.outcomes import record_failure
 
 _MARK = "tidemill-error: "
 _KINDS: dict[str, type[TidemillError]] = {"NotReadyError": NotReadyError}
 
 
 @contextmanager
-def reported() -> Iterator[None]:
-    """Print an expected error as one machine-readable line, then let it fail the step."""
+def reported(home: str, objective: str) -> Iterator[None]:
+    """Print an expected error as one machine-readable line, record any, and let it fail the step.
+
+    `home` is the state folder, `objective` the objective's JSON.
+    """
     try:
         yield
-    except TidemillError as error:
-        facts = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
-        print(_MARK + json.dumps(facts), flush=True)
+    except Exception as error:
+        if isinstance(error, TidemillError):
+            facts = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+            print(_MARK + json.dumps(facts), flush=True)
+        record_failure(home, objective, error)
         raise
 
 

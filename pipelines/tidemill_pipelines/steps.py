@@ -9,29 +9,33 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tidemill.evaluation import PairedDifference
 from tidemill.home import Home
-from tidemill.objective import Objective
+from tidemill.objective import Objective, keep_objective
 from tidemill_pipelines.gate import Verdict, decide
+from tidemill_pipelines.outcomes import record
 
 
 def validate(home_root: str, objective: str, at: str, readiness_path: str) -> dict[str, float]:
     """Check that the data can carry the objective and plan the windows.
 
+    `at` is an ISO 8601 instant, empty for now; the steps that follow read it from the plan. The
+    home knows the objective by its name from here on.
     Raises NotReadyError with the number that falls short.
     """
     from tidemill.events import EventLog
     from tidemill_pipelines.readiness import check_readiness
 
-    con = EventLog(Home(Path(home_root)).events).connect()
-    instant = datetime.fromisoformat(at)
-    readiness = check_readiness(con, Objective.model_validate_json(objective), instant)
-    con.close()
+    home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
+    keep_objective(home, declared)
+    instant = datetime.fromisoformat(at) if at else datetime.now(UTC)
+    with EventLog(home.events).connect() as con:
+        readiness = check_readiness(con, declared, instant)
     plan = {
-        "at": at,
+        "at": instant.isoformat(),
         "train": [cutoff.isoformat() for cutoff in readiness.windows.train],
         "test": readiness.windows.test.isoformat(),
         "counts": [asdict(count) for count in readiness.counts],
@@ -116,10 +120,13 @@ def evaluate(
     return m
 
 
-def gate(evaluation_path: str) -> bool:
-    """Whether the challenger may go live."""
+def gate(home_root: str, objective: str, version: str, evaluation_path: str) -> bool:
+    """Whether the challenger, registered as `version`, may go live. A refusal is recorded."""
     verdict = _verdict(evaluation_path)
     _say(f"gate: {'promote' if verdict.promote else 'refuse'}: {verdict.reason}")
+    if not verdict.promote:
+        name = Objective.model_validate_json(objective).name
+        record(home_root, name, "refused", verdict.reason, version)
     return verdict.promote
 
 
@@ -155,15 +162,19 @@ def register(
     return registered.version
 
 
-def promote(home_root: str, objective: str, at: str, version: str, evaluation_path: str) -> None:
+def promote(
+    home_root: str, objective: str, version: str, readiness_path: str, evaluation_path: str
+) -> None:
     """Make the version the champion and serve it, with all it reads in the online store."""
     from tidemill.registry import Registry
     from tidemill_features.materialization import ensure_online
 
     home = Home(Path(home_root))
-    ensure_online(home, datetime.fromisoformat(at))
-    name = Objective.model_validate_json(objective).name
-    Registry(home).promote(name, version, _verdict(evaluation_path).reason)
+    plan = json.loads(Path(readiness_path).read_text())
+    ensure_online(home, datetime.fromisoformat(plan["at"]))
+    name, reason = Objective.model_validate_json(objective).name, _verdict(evaluation_path).reason
+    Registry(home).promote(name, version, reason)
+    record(home_root, name, "promoted", reason, version)
     _say(f"{name} version {version} is the champion")
 
 

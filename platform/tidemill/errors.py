@@ -6,7 +6,8 @@ TidemillError
 ├── NotReadyError       the data cannot carry the objective; refused before training
 ├── BundleError         a model bundle is missing or does not fit
 ├── OnlineStoreError    online features are missing or do not fit the bundle
-└── PipelineError       a pipeline step failed; the cause is in the message
+├── PipelineError       a pipeline step failed; the cause is in the message
+└── OperatorError       the operator cannot work as configured
 """
 
 from __future__ import annotations
@@ -43,3 +44,20 @@ class OnlineStoreError(TidemillError):
 
 class PipelineError(TidemillError):
     """A pipeline step failed."""
+
+
+class OperatorError(TidemillError):
+    """The operator cannot work as it is configured."""
+
+
+class ClusterError(TidemillError):
+    """A Kubernetes cluster cannot be reached, or refused a request."""
+
+    def __init__(
+        self, message: str, hint: str | None = None, *, status: int | None = None, reason: str = ""
+    ) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        """HTTP status of the answer; None when there was none."""
+        self.reason = reason
+        """The API server's word for it (`Conflict`, `Invalid`), or `KindNotServed`."""

@@ -6,13 +6,16 @@ promote and rollback verbs move them. The served folder follows the champion.
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
+import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from socket import gethostname
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 from tidemill.bundle import (
     EVALUATION_FILE,
@@ -23,11 +26,16 @@ from tidemill.bundle import (
 )
 from tidemill.errors import BundleError
 from tidemill.home import Home
+from tidemill.outcome import TrainingOutcome
+from tidemill.tracking import Tracking, plainly
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
 _CURRENT = "current"
 _SIDE_FILES = (REFERENCE_FILE, EVALUATION_FILE)
+_OUTCOME = "tidemill.outcome"
+_REASON_LENGTH = 800
+"""MLflow's tags hold 5,000 characters, and JSON may need six of them for one."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +47,21 @@ class Registered:
 
 
 class Registry:
-    """The home's MLflow store. Clients and run ids are passed explicitly, never global."""
+    """The models of one home, in its own MLflow or in the server of MLFLOW_TRACKING_URI.
+
+    Every method raises BundleError when that server cannot be reached or refuses.
+    """
 
     def __init__(self, home: Home) -> None:
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        from mlflow import MlflowClient  # 2 CPU seconds to import
-
         self._home = home
-        self.tracking_uri = f"sqlite:///{home.mlflow_database}"
-        home.root.mkdir(parents=True, exist_ok=True)
-        # Two processes that open a new database at once leave it broken for good.
-        with home.lock("mlflow"):
-            self._client = MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
-            self._client.search_experiments(max_results=1)
+        self._tracking = Tracking(home)
+        self._client = self._tracking.client
 
+    @property
+    def tracking_uri(self) -> str:
+        return self._tracking.uri
+
+    @plainly
     def register(
         self,
         objective: str,
@@ -67,7 +76,9 @@ class Registry:
 
         mlflow.set_tracking_uri(self.tracking_uri)
         with mlflow.start_run(
-            experiment_id=self._experiment(objective), tags=dict(tags), log_system_metrics=False
+            experiment_id=self._tracking.experiment(objective),
+            tags=dict(tags),
+            log_system_metrics=False,
         ) as run:
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics(dict(metrics), step=0)
@@ -89,10 +100,12 @@ class Registry:
                 self._client.set_model_version_tag(objective, version, key, value)
         return Registered(version, str(run.info.run_id))
 
+    @plainly
     def champion(self, objective: str) -> str | None:
         """Version of the live bundle, None before the first."""
         return self._alias(objective, CHAMPION)
 
+    @plainly
     def promote(self, objective: str, version: str, reason: str) -> None:
         """Make `version` the champion and serve it; the old champion becomes `previous`.
 
@@ -103,10 +116,12 @@ class Registry:
             old = self.champion(objective)
             if old is not None and old != version:
                 self._client.set_registered_model_alias(objective, PREVIOUS, old)
-            self._client.set_model_version_tag(objective, version, "tidemill.promoted", reason)
+            for key, value in _promotion_tags(reason).items():
+                self._client.set_model_version_tag(objective, version, key, value)
             self._client.set_registered_model_alias(objective, CHAMPION, version)
             self._publish(objective, version)
 
+    @plainly
     def finish_promotion(self, objective: str) -> None:
         """Serve the champion, if a promotion was killed between the alias and the served folder."""
         champion = self.champion(objective)
@@ -115,6 +130,7 @@ class Registry:
             with self._home.lock(f"registry-{objective}"):
                 self._publish(objective, champion)
 
+    @plainly
     def rollback(self, objective: str, reason: str) -> str:
         """Make the previous champion live again; returns its version."""
         previous = self._alias(objective, PREVIOUS)
@@ -126,6 +142,7 @@ class Registry:
         self.promote(objective, previous, reason)
         return previous
 
+    @plainly
     def versions(self, objective: str) -> list[dict[str, Any]]:
         """Every registered version, newest first: version, aliases, tags, created (ms)."""
         if not self._known(objective):
@@ -142,6 +159,21 @@ class Registry:
             }
             for v in sorted(found, key=lambda v: int(v.version), reverse=True)
         ]
+
+    @plainly
+    def record_outcome(self, objective: str, outcome: TrainingOutcome) -> None:
+        """Leave what came of a training where the operator looks for it."""
+        reason = textwrap.shorten(outcome.reason, _REASON_LENGTH, placeholder=" …")
+        experiment = self._tracking.experiment(objective)
+        document = replace(outcome, reason=reason).to_json()
+        self._client.set_experiment_tag(experiment, _OUTCOME, document)
+
+    @plainly
+    def outcome(self, objective: str) -> TrainingOutcome | None:
+        """What came of the newest training; None when none has said so."""
+        found = self._client.get_experiment_by_name(objective)
+        document = None if found is None else found.tags.get(_OUTCOME)
+        return None if document is None else TrainingOutcome.from_json(document)
 
     def _check_registered(self, objective: str, version: str) -> None:
         known = [found["version"] for found in self.versions(objective)]
@@ -160,31 +192,24 @@ class Registry:
         served.mkdir(parents=True, exist_ok=True)
         target = served / version
         if not target.exists():
-            draft = served / f".{version}.{os.getpid()}"
+            # Whoever was killed here before has left a draft, and only one is here at a time.
+            draft = served / f".{version}"
+            shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir()
-            for source in self._files(objective, version):
-                shutil.copy(source, draft)
+            self._tracking.download(self._files(objective, version), draft)
             draft.rename(target)
-        link = served / f".{_CURRENT}.{os.getpid()}"
+        # Serving pods mount this folder, so it must be there before them.
+        self._home.predictions(objective).mkdir(parents=True, exist_ok=True)
+        link = served / f".{_CURRENT}"
         link.unlink(missing_ok=True)
         link.symlink_to(version)
         link.replace(served / _CURRENT)
 
-    def _experiment(self, objective: str) -> str:
-        found = self._client.get_experiment_by_name(objective)
-        if found is not None:
-            return str(found.experiment_id)
-        location = (self._home.mlflow_artifacts / objective).as_uri()
-        return str(self._client.create_experiment(objective, artifact_location=location))
-
-    def _files(self, objective: str, version: str) -> list[Path]:
-        """Where the model and what came with it lie on this machine."""
-        found = self._client.get_model_version(objective, version)
-        model = self._client.get_model_version_download_uri(objective, version)
-        if model.startswith("models:/"):
-            model = self._client.get_logged_model(model.removeprefix("models:/")).artifact_location
-        run = self._client.get_run(found.run_id).info.artifact_uri
-        return [_local(model) / MODEL_FILE, *(_local(run) / name for name in _SIDE_FILES)]
+    def _files(self, objective: str, version: str) -> list[str]:
+        """URIs of the model and what came with it."""
+        run = self._tracking.run_uri(objective, version)
+        model = f"{self._tracking.model_uri(objective, version)}/{MODEL_FILE}"
+        return [model, *(f"{run}/{name}" for name in _SIDE_FILES)]
 
     def _known(self, objective: str) -> bool:
         return bool(self._client.search_registered_models(f"name = '{objective}'"))
@@ -207,8 +232,17 @@ def served_bundle(home: Home, objective: str) -> Path:
     return link.resolve()
 
 
-def _local(uri: str) -> Path:
-    return Path(unquote(urlparse(uri).path))
+def _promotion_tags(reason: str) -> dict[str, str]:
+    """Why, when, and by whom."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        user = str(os.getuid())
+    return {
+        "tidemill.promoted": reason,
+        "tidemill.promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tidemill.promoted_by": f"{user}@{gethostname()}",
+    }
 
 
 def _signature(model: Path) -> Any:

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.progress import Progress
 
 from tidemill.errors import TidemillError
-from tidemill.online import OnlineReader
+from tidemill.home import Home
+from tidemill.online import open_online_reader
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.predictor import Answer, Predictor, Query
 from tidemill_serving.tensors import check_users
@@ -22,10 +23,10 @@ def predict_users(predictor: Predictor, users: Sequence[str]) -> list[Answer]:
     return [predictor.predict(Query(users=users))]
 
 
-def predict_all(predictor: Predictor, online_store: Path, progress: Progress) -> list[Answer]:
+def predict_all(predictor: Predictor, home: Home, progress: Progress) -> list[Answer]:
     """Answers of everybody in the online store, by user id, one for each batch."""
     metadata = predictor.model.metadata
-    users = OnlineReader(online_store, metadata.feature_view, metadata.features).entities()
+    users = open_online_reader(home, metadata.feature_view, metadata.features).entities()
     if not users:
         raise UnavailableError(
             f"no user in the online view '{metadata.feature_view}'",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from tidemill.cli import console
+from tidemill.cli import console, on_cluster
+from tidemill.cli.options import Context, Namespace, is_on_cluster, refuse_on_cluster
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 
@@ -87,25 +88,33 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="Parquet file for the scores; needed with --all.")
     ] = None,
+    context: Context = None,
+    namespace: Namespace = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Score users as the server would, without a server; predictions are logged all the same."""
+    """Score users as the server would, without a server; predictions are logged all the same.
+
+    On a cluster, asks the objective's endpoint through the API server.
+    """
+    if is_on_cluster(context, namespace):
+        refuse_on_cluster(all=everybody, out=out)
+        _check_predict(users or [], everybody, out)
+        _show(on_cluster.predict(context, namespace, objective, users or []), as_json)
+        return
     from tidemill_serving.batch import predict_all, predict_users, write_parquet  # onnxruntime
 
     _check_predict(users or [], everybody, out)
     predictor = _open_repository([objective], None, None).get(objective)
     if everybody:
         with console.progress() as progress:
-            answers = predict_all(predictor, Home.from_environment().online_store, progress)
+            answers = predict_all(predictor, Home.from_environment(), progress)
     else:
         answers = predict_users(predictor, users or [])
     if out is not None:
         write_parquet(answers, out)
         console.log(f"wrote {sum(len(answer.grades) for answer in answers)} scores to {out}")
-    elif as_json:
-        console.print_json([row for answer in answers for row in _rows(answer)])
     else:
-        console.out.print(_table(answers))
+        _show([row for answer in answers for row in _rows(answer)], as_json)
 
 
 def _open_repository(
@@ -160,13 +169,15 @@ def _rows(answer: Answer) -> list[dict[str, object]]:
     ]
 
 
-def _table(answers: list[Answer]) -> Table:
+def _show(rows: list[dict[str, object]], as_json: bool) -> None:
+    if as_json:
+        console.print_json(rows)
+        return
     table = Table("user", "score", "grade", "cold start")
-    for answer in answers:
-        for row in _rows(answer):
-            cold = "yes" if row["cold_start"] else ""
-            table.add_row(str(row["user_id"]), f"{row['score']:.4f}", str(row["grade"]), cold)
-    return table
+    for row in rows:
+        cold = "yes" if row["cold_start"] else ""
+        table.add_row(str(row["user_id"]), f"{row['score']:.4f}", str(row["grade"]), cold)
+    console.out.print(table)
 
 
 def _log_to_stderr() -> None:

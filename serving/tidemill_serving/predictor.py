@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 
 from tidemill.errors import OnlineStoreError, TidemillError
 from tidemill.grading import letters
-from tidemill.online import OnlineReader, OnlineRows
+from tidemill.home import Home
+from tidemill.online import OnlineReader, OnlineRows, open_online_reader
 from tidemill.predictions import PredictionLog, Predictions
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.model import Model
@@ -78,9 +78,9 @@ class Predictor:
     waits for a lock.
     """
 
-    def __init__(self, model: Model, online_store: Path, logs: ThreadLogs) -> None:
+    def __init__(self, model: Model, home: Home, logs: ThreadLogs) -> None:
         self.model = model
-        self._online_store = online_store
+        self._home = home
         self._logs = logs
         self._own = threading.local()
         self._thresholds = model.metadata.grade_thresholds
@@ -111,10 +111,8 @@ class Predictor:
     def refresh_thresholds(self) -> None:
         """Follow the served population when the online store has changed. Slow; not for requests.
 
-        Raises OnlineStoreError or sqlite3.Error when the store cannot be read.
+        Raises OnlineStoreError when the store cannot be read.
         """
-        if not self._online_store.exists():
-            return
         reader = self._reader()
         generation = reader.generation()
         if generation != self._generation:
@@ -131,9 +129,10 @@ class Predictor:
         users = query.users or []
         try:
             return users, self._reader().read(users)
-        except (OnlineStoreError, sqlite3.Error) as error:
-            hint = error.hint if isinstance(error, OnlineStoreError) else "try again"
-            raise UnavailableError(f"user_id: features cannot be read: {error}", hint) from error
+        except OnlineStoreError as error:
+            raise UnavailableError(
+                f"user_id: features cannot be read: {error}", error.hint
+            ) from error
 
     def _record(self, answer: Answer, rows: OnlineRows, requested_at: int) -> None:
         record = Predictions(
@@ -160,6 +159,6 @@ class Predictor:
         reader: OnlineReader | None = getattr(self._own, "reader", None)
         if reader is None:
             metadata = self.model.metadata
-            reader = OnlineReader(self._online_store, metadata.feature_view, metadata.features)
+            reader = open_online_reader(self._home, metadata.feature_view, metadata.features)
             self._own.reader = reader
         return reader

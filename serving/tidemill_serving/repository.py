@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +10,7 @@ from threading import Event, Thread
 
 from tidemill.errors import BundleError, TidemillError
 from tidemill.home import Home
+from tidemill.online import online_address
 from tidemill_serving.errors import NotFoundError, show
 from tidemill_serving.model import load_model
 from tidemill_serving.predictor import Predictor, ThreadLogs
@@ -38,6 +38,8 @@ class Repository:
         self._predictors: dict[str, Predictor] = {}
         self._seen: dict[str, Path] = {}
         self._logs: dict[str, ThreadLogs] = {}
+        self._kept: dict[str, str] = {}
+        """Why the grades of a model keep their cut points; said once."""
         self._stop = Event()
         self._watcher = Thread(target=self._watch, name="model-watcher", daemon=True)
         self.draining = False
@@ -65,7 +67,11 @@ class Repository:
         return predictor
 
     def load(self) -> None:
-        """Load every source. Raises BundleError when one cannot be served, or there is none."""
+        """Load every source. Raises BundleError when one cannot be served, or there is none.
+
+        A store that cannot be reached yet is no fault, an address that never can be is.
+        """
+        online_address(self._home)
         for name, link in self._sources().items():
             self._load(name, link, link.resolve())
             self._follow_population(name)
@@ -110,18 +116,26 @@ class Repository:
 
     def _load(self, name: str, link: Path, target: Path) -> None:
         self._seen[name] = target
-        model = load_model(target, name, version=target.name if link.is_symlink() else None)
+        model = load_model(target, name, _version(link, target))
         objective = model.metadata.objective
         logs = self._logs.setdefault(objective, ThreadLogs(self._home.predictions(objective)))
-        predictor = Predictor(model, self._home.online_store, logs)
+        predictor = Predictor(model, self._home, logs)
         self._predictors = {**self._predictors, name: predictor}
         logger.info("serving %s version %s", name, model.version)
 
     def _follow_population(self, name: str) -> None:
         try:
             self._predictors[name].refresh_thresholds()
-        except (TidemillError, sqlite3.Error) as error:
-            logger.warning("%s: grades keep their cut points: %s", name, error)
+            self._kept.pop(name, None)
+        except TidemillError as error:
+            if self._kept.get(name) != error.message:
+                logger.warning("%s: grades keep their cut points: %s", name, error)
+            self._kept[name] = error.message
+
+
+def _version(link: Path, target: Path) -> str | None:
+    """The registry's version, which names its folder; None for a folder from elsewhere."""
+    return target.name if link.is_symlink() or target.name.isdecimal() else None
 
 
 def check_objective(home: Home, name: str) -> None:

@@ -8,7 +8,13 @@ import pytest
 
 from tidemill.errors import ObjectiveError
 from tidemill.home import Home
-from tidemill.objective import known_objectives, remember_objective, resolve_objective
+from tidemill.objective import (
+    keep_objective,
+    known_objectives,
+    load_objective,
+    remember_objective,
+    resolve_objective,
+)
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -65,3 +71,23 @@ def test_a_home_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ObjectiveError, match=r"cannot be kept at .*Not a directory"):
         remember_objective(Home(tmp_path / "file"), EXAMPLES / "churn.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_objective_without_a_file_becomes_one(path: Path, tmp_path: Path) -> None:
+    """On a cluster it comes as a resource; the same objective is read back."""
+    home = Home(tmp_path)
+    keep_objective(home, load_objective(path))
+    assert resolve_objective(home, path.stem) == load_objective(path)
+
+
+def test_a_file_that_says_the_same_keeps_its_authors_words(tmp_path: Path) -> None:
+    """Comments are worth something; a changed objective replaces them."""
+    home = Home(tmp_path / "home")
+    objective = remember_objective(home, EXAMPLES / "churn.yaml")
+    kept = home.objectives / "churn.yaml"
+    keep_objective(home, objective)
+    assert kept.read_bytes() == (EXAMPLES / "churn.yaml").read_bytes()
+    kept.write_text("broken: [")
+    keep_objective(home, objective)
+    assert resolve_objective(home, "churn") == objective

@@ -90,7 +90,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_valid_one(
         ("name: coupon-redemption", "name: 5", "4: metadata.name: must be text"),
         ("{min: 1, max: 10}", "{min: 3, max: 2}", "14: spec.serving.replicas: min (3) is greater"),
         ("{min: 1, max: 10}", "{min: yes}", "14: spec.serving.replicas.min: must be a valid int"),
-        ("    active_within: 90d", "", "9: spec.population: must be a mapping"),
+        ("    active_within: 90d", "    - 90d", "10: spec.population: must be a mapping"),
         ('"0 3 * * 1"', "daily", "12: spec.training.schedule: a schedule has five fields"),
         (
             "28d",

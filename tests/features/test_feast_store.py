@@ -16,7 +16,7 @@ import pytest
 from tidemill.errors import OnlineStoreError
 from tidemill.events import EventLog
 from tidemill.home import Home
-from tidemill.online import OnlineReader
+from tidemill.online import open_online_reader
 from tidemill_features.catalog import FEATURE_VIEW, Catalog, Signal, save_catalog
 from tidemill_features.engine import to_matrix
 from tidemill_features.feast_store import FeatureStorePort
@@ -79,7 +79,7 @@ def port(home, cutoff):
 
 
 def packed(home, users):
-    return OnlineReader(home.online_store, FEATURE_VIEW, CATALOG.names).read(users)
+    return open_online_reader(home, FEATURE_VIEW, CATALOG.names).read(users)
 
 
 def stored(home):

@@ -6,7 +6,7 @@ import pytest
 
 from tidemill.events import EventLog
 from tidemill.home import Home
-from tidemill.online import OnlineReader
+from tidemill.online import open_online_reader
 from tidemill_features.catalog import FEATURE_VIEW, Catalog, Signal, save_catalog
 from tidemill_features.materialization import ensure_online
 
@@ -21,7 +21,7 @@ def home(tmp_path, shop_events, cutoff):
 
 
 def cutoffs(home, catalog):
-    reader = OnlineReader(home.online_store, FEATURE_VIEW, catalog.names)
+    reader = open_online_reader(home, FEATURE_VIEW, catalog.names)
     return set(reader.read(reader.entities()).cutoffs.tolist())
 
 

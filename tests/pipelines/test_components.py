@@ -12,7 +12,7 @@ from tidemill.errors import BundleError, NotReadyError, PipelineError
 from tidemill_pipelines import components
 from tidemill_pipelines.reporting import read_error, reported
 
-MAY_KNOW_KFP = {"components.py", "pipeline.py", "local_run.py", "cli.py"}
+MAY_KNOW_KFP = {"components.py", "pipeline.py", "local_run.py", "cluster.py", "compiled.py"}
 
 
 def artifact(kind, path):
@@ -20,12 +20,17 @@ def artifact(kind, path):
 
 
 @pytest.mark.parametrize(("lower", "passes"), [(0.01, True), (-0.01, False)])
-def test_the_gate_answers_with_one_value(tmp_path, lower, passes, capsys):
+def test_the_gate_answers_with_one_value(tmp_path, objective_of, lower, passes, capsys):
     """A condition on anything else than a single value is skipped by the local runner."""
     facts = {"over_baseline": {"difference": 0.1, "lower": lower, "upper": 0.2}}
     path = tmp_path / "evaluation"
     path.write_text(json.dumps({**facts, "over_champion": None}))
-    found = components.quality_gate.python_func(evaluation=artifact(dsl.Artifact, path))
+    found = components.quality_gate.python_func(
+        home=str(tmp_path / "home"),
+        objective=objective_of().model_dump_json(),
+        version="1",
+        evaluation=artifact(dsl.Artifact, path),
+    )
     assert found is passes
     assert "tidemill: gate: " in capsys.readouterr().out
 
@@ -52,7 +57,7 @@ def test_validate_writes_the_plan_and_logs_counts(
 
 def test_an_expected_error_is_one_line_that_can_be_read_back(capsys):
     """The runner keeps stdout, and nothing else, of a failed step."""
-    with pytest.raises(NotReadyError), reported():
+    with pytest.raises(NotReadyError), reported("", "not JSON"):
         raise NotReadyError("9 users\nonly", hint="wait")
     (line,) = capsys.readouterr().out.splitlines()
     error = read_error(f"    {line}")
@@ -62,14 +67,14 @@ def test_an_expected_error_is_one_line_that_can_be_read_back(capsys):
 
 def test_other_errors_of_ours_become_pipeline_errors(capsys):
     """Only a refusal is told apart."""
-    with pytest.raises(BundleError), reported():
+    with pytest.raises(BundleError), reported("", "not JSON"):
         raise BundleError("broken")
     assert type(read_error(capsys.readouterr().out.strip())) is PipelineError
 
 
 def test_a_bug_is_not_dressed_up(capsys):
     """An unexpected exception keeps its traceback."""
-    with pytest.raises(ZeroDivisionError), reported():
+    with pytest.raises(ZeroDivisionError), reported("", "not JSON"):
         raise ZeroDivisionError
     assert capsys.readouterr().out == ""
     assert read_error("anything else") is None

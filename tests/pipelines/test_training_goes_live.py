@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tidemill.bundle import read_metadata
-from tidemill.online import OnlineReader
+from tidemill.online import open_online_reader
 from tidemill.registry import Registry
 from tidemill_pipelines import steps
 from tidemill_pipelines.dataset import TEST, read_split
@@ -82,7 +82,7 @@ def test_a_better_model_goes_live(home, first):
 
 def test_a_live_model_finds_its_features(home, metadata):
     """The online store holds everybody's row as of now before the first question is asked."""
-    reader = OnlineReader(home.online_store, metadata.feature_view, metadata.features)
+    reader = open_online_reader(home, metadata.feature_view, metadata.features)
     assert len(reader.entities()) > 200
 
 
@@ -149,7 +149,7 @@ def second(home, first, objective_of, cutoff, tmp_path_factory):
     steps.train(objective, dataset, model)
     steps.evaluate(root, objective, dataset, model, judged)
     version = steps.register(root, objective, dataset, model, judged, "again")
-    return steps.gate(judged), version
+    return steps.gate(root, objective, version, judged), version
 
 
 def test_training_again_changes_nothing(home, second):

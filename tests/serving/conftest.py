@@ -25,7 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, BundleMetadata, PopulationRule
 from tidemill.errors import TidemillError
 from tidemill.home import Home
-from tidemill.online import OnlineWriter
+from tidemill.online import open_online_writer
 from tidemill_serving.cli import register
 
 FEATURES = ("any__days_since_last", "order__count_28d", "order__sum_28d")
@@ -118,7 +118,7 @@ def point_current(home: Home, version: str, objective: str = OBJECTIVE) -> None:
 
 
 def fill_store(home: Home, shift: float = 0.0, cutoff: int = CUTOFF) -> None:
-    writer = OnlineWriter(home.online_store)
+    writer = open_online_writer(home)
     rows = (
         (f"u{number}", cutoff, (vector_of(number) + np.float32(shift)).tobytes())
         for number in range(USERS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tidemill.grading import grade_thresholds
-from tidemill.online import OnlineReader
+from tidemill.online import open_online_reader
 from tidemill_serving.model import load_model
 from tidemill_serving.population import select_population, served_thresholds
 
@@ -15,7 +15,7 @@ def model(home, kit):
 
 
 def reader(home, kit):
-    return OnlineReader(home.online_store, kit.VIEW, kit.FEATURES)
+    return open_online_reader(home, kit.VIEW, kit.FEATURES)
 
 
 def test_cut_points_come_from_users_inside_the_population_rule(home, kit, model):
@@ -29,7 +29,7 @@ def test_cut_points_come_from_users_inside_the_population_rule(home, kit, model)
 def test_a_small_population_keeps_the_cut_points_of_training(tmp_path, kit, model):
     """Below 100 users quantiles are noise."""
     home = kit.Home(tmp_path / "small")
-    writer = kit.OnlineWriter(home.online_store)
+    writer = kit.open_online_writer(home)
     writer.write(kit.VIEW, kit.FEATURES, [("u1", 1, kit.vector_of(1).tobytes())])
     assert served_thresholds(model, reader(home, kit)) == (0.9, 0.8, 0.7)
 

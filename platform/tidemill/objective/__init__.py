@@ -4,6 +4,7 @@ from tidemill.objective.loading import check_objective, load_objective
 from tidemill.objective.schema import Objective, Target
 from tidemill.objective.store import (
     adopt_objective,
+    keep_objective,
     known_objectives,
     remember_objective,
     resolve_objective,
@@ -14,6 +15,7 @@ __all__ = [
     "Target",
     "adopt_objective",
     "check_objective",
+    "keep_objective",
     "known_objectives",
     "load_objective",
     "remember_objective",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from tidemill.objective.kubernetes_metadata import NOT_A_NAME
 from tidemill.objective.marked_yaml import MarkedData, Problem, dotted
 
 _KEY = "[key]"
@@ -48,9 +50,9 @@ def _reason(details: ErrorDetails) -> str:
     if details["type"] in ("model_type", "dict_type"):
         return "must be a mapping of keys to values"
     if details["type"] == "string_pattern_mismatch":
-        return "must be lower-case letters, digits and '-', with no '-' at either end"
-    message = details["msg"]
-    return message.replace("Input should be", "must be").replace("String should", "must")
+        return NOT_A_NAME
+    message = details["msg"].replace("Input should be", "must be")
+    return re.sub("^(String|Dictionary) should", "must", message)
 
 
 def _got(details: ErrorDetails) -> str:

@@ -7,31 +7,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from tidemill.objective.cel import rules
 from tidemill.objective.duration import Duration, format_duration
+from tidemill.objective.kubernetes_metadata import (
+    NAME_PATTERN,
+    NOT_A_NAME,
+    Annotations,
+    Labels,
+    Name,
+)
 from tidemill.objective.schedule import Schedule
+from tidemill.objective.where import Where
 
 API_VERSION = "tidemill.dev/v1alpha1"
-_WHERE_KEY = re.compile(r"^(property|item)\..+$")
+_TYPES = ("propensity", "churn")
+_ONE_TYPE = f"exactly one of {', '.join(_TYPES)} must be given"
 
 
-def _check_where_key(key: str) -> str:
-    if not _WHERE_KEY.match(key):
-        raise ValueError(
-            "a condition is on 'property.<name>' (of the event) or 'item.<name>' "
-            "(an attribute of its item)"
-        )
-    return key
+def _as_whole(value: Any) -> Any:
+    """8.0 as 8: in JSON, and so for Kubernetes, they are one number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 EventName = Annotated[str, Field(min_length=1, max_length=512)]
-Where = dict[Annotated[str, AfterValidator(_check_where_key)], str]
+Whole = Annotated[int, BeforeValidator(_as_whole)]
 
 
 @dataclass(frozen=True)
@@ -57,12 +63,27 @@ class _Block(BaseModel):
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, data: Any) -> Any:
+        """As the API server does: a known key without a value is a key left out."""
+        if not isinstance(data, Mapping):
+            return data
+        known = cls.model_fields
+        return {key: item for key, item in data.items() if item is not None or key not in known}
+
 
 class Metadata(_Block):
     """How the objective is called."""
 
-    name: str = Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    name: Name
     """Lower-case letters, digits and '-'. The registered model and the endpoint carry it too."""
+    namespace: Name | None = None
+    """On Kubernetes, where the objective lives; ignored on one machine."""
+    labels: Labels = {}
+    """On Kubernetes, what it is selected by; ignored on one machine."""
+    annotations: Annotations = {}
+    """On Kubernetes, notes of people and tools; ignored on one machine."""
 
 
 class Propensity(_Block):
@@ -98,13 +119,13 @@ class Population(_Block):
 class Training(_Block):
     """How the model is trained."""
 
-    cutoffs: int = Field(default=8, ge=1, le=1000)
+    cutoffs: Whole = Field(default=8, ge=1, le=1000)
     """How many training cutoffs at most, the latest first. The history may hold fewer."""
     every: Duration | None = None
     """Distance between training cutoffs; the horizon if left out."""
-    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    seed: Whole = Field(default=0, ge=0, le=2**32 - 1)
     """Seed of everything random."""
-    minimum_positives: int = Field(default=50, ge=1)
+    minimum_positives: Whole = Field(default=50, ge=1, le=1_000_000_000)
     """Training is refused with fewer positive outcomes than this."""
     schedule: Schedule | None = None
     """When to retrain on Kubernetes, as a cron schedule in UTC; never by the clock if left out."""
@@ -113,9 +134,13 @@ class Training(_Block):
 class Replicas(_Block):
     """Bounds of the autoscaler."""
 
-    min: int = Field(default=1, ge=0)
+    model_config = ConfigDict(
+        json_schema_extra=rules(("self.min <= self.max", "min is greater than max"))
+    )
+
+    min: Whole = Field(default=1, ge=0, le=10_000)
     """Fewest server processes; 0 lets an idle endpoint scale to nothing."""
-    max: int = Field(default=10, ge=1)
+    max: Whole = Field(default=10, ge=1, le=10_000)
     """Most server processes."""
 
     @model_validator(mode="after")
@@ -151,6 +176,15 @@ class Monitoring(_Block):
 class Spec(_Block):
     """The objective itself: exactly one of its types, and how to pursue it."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                f"[{', '.join(f'has(self.{name})' for name in _TYPES)}].exists_one(given, given)",
+                _ONE_TYPE,
+            )
+        )
+    )
+
     propensity: Propensity | None = None
     """Predict that a user does something."""
     churn: Churn | None = None
@@ -166,22 +200,32 @@ class Spec(_Block):
 
     @model_validator(mode="after")
     def _check_type(self) -> Self:
-        given = [name for name in ("propensity", "churn") if getattr(self, name) is not None]
+        given = [name for name in _TYPES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "none of them"
-            raise ValueError(f"exactly one of propensity, churn must be given, found {found}")
+            raise ValueError(f"{_ONE_TYPE}, found {found}")
         return self
 
 
 class Objective(_Block):
     """What to predict, declared once and used by training, serving and monitoring."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                f"self.metadata.name.matches('{NAME_PATTERN}')",
+                f"metadata.name {NOT_A_NAME}",
+            ),
+            ("!has(self.metadata.generateName)", "an objective is called by a name of its own"),
+        )
+    )
+
     apiVersion: Literal["tidemill.dev/v1alpha1"]  # noqa: N815 - Kubernetes spells it so
     """Version of this schema."""
     kind: Literal["Objective"]
     """Always `Objective`."""
     metadata: Metadata
-    """The name."""
+    """The name, and what Kubernetes keeps beside it."""
     spec: Spec
     """What to predict and how."""
 
@@ -189,6 +233,11 @@ class Objective(_Block):
     def name(self) -> str:
         """The objective's name."""
         return self.metadata.name
+
+    @property
+    def type(self) -> Literal["propensity", "churn"]:
+        """Which of the types it is."""
+        return "churn" if self.spec.propensity is None else "propensity"
 
     @property
     def target(self) -> Target:

@@ -6,9 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
+import yaml
+
 from tidemill.errors import ObjectiveError
 from tidemill.home import Home
-from tidemill.objective.loading import load_objective
+from tidemill.objective.loading import check_objective, load_objective
 from tidemill.objective.problems import nearest
 from tidemill.objective.schema import Objective
 
@@ -44,8 +46,25 @@ def adopt_objective(home: Home, ref: str | Path) -> Objective:
 def remember_objective(home: Home, objective_path: Path) -> Objective:
     """Copy a valid objective file into the home under its name; replaces an older one at once."""
     objective = load_objective(objective_path)
-    target = home.objectives / f"{objective.name}.yaml"
-    text = objective_path.read_bytes()
+    _write(home, objective.name, objective_path.read_bytes())
+    return objective
+
+
+def keep_objective(home: Home, objective: Objective) -> None:
+    """Make an objective that came without a file known by its name.
+
+    A file that says the same already stays as its author wrote it.
+    """
+    path = home.objectives / f"{objective.name}.yaml"
+    if path.exists() and check_objective(path)[0] == objective:
+        return
+    declared = objective.model_dump(mode="json", exclude_none=True)
+    text = yaml.safe_dump(declared, sort_keys=False, allow_unicode=True)
+    _write(home, objective.name, text.encode())
+
+
+def _write(home: Home, name: str, text: bytes) -> None:
+    target = home.objectives / f"{name}.yaml"
     try:
         home.objectives.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=home.objectives, suffix=".new", delete=False) as new:
@@ -53,7 +72,6 @@ def remember_objective(home: Home, objective_path: Path) -> Objective:
         os.replace(new.name, target)
     except OSError as error:
         raise ObjectiveError(
-            f"objective '{objective.name}' cannot be kept at {target}: {error.strerror}",
+            f"objective '{name}' cannot be kept at {target}: {error.strerror}",
             hint="check that TIDEMILL_HOME is writable and its disk has room",
         ) from error
-    return objective

@@ -1,22 +1,20 @@
-"""The packed online store: one row per user holding the whole feature vector.
-
-Feast's own read path decodes one protobuf per value; a packed row is one key look-up and one
-`np.frombuffer`. Feast writes it (tidemill_features.online_store), the server reads it.
-"""
+"""The online store of one machine: a SQLite file."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import ParamSpec, TypeVar
 
 from tidemill.errors import OnlineStoreError
+from tidemill.online.store import Columns, OnlineRows
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS views (
@@ -36,35 +34,35 @@ _KEYS_PER_QUERY = 500
 _MAPPED_BYTES = 2**31
 
 
-@dataclass(frozen=True)
-class OnlineRows:
-    """Feature rows in the order of the ids asked for."""
+def _in_words(method: Callable[_P, _T]) -> Callable[_P, _T]:
+    @wraps(method)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return method(*args, **kwargs)
+        except sqlite3.Error as error:
+            raise OnlineStoreError(
+                f"the online store cannot be used: {error}", hint="try again"
+            ) from error
 
-    vectors: NDArray[np.float32]
-    """[n, features]; NaN where a value does not exist, and all NaN for an unknown user."""
-    cutoffs: NDArray[np.int64]
-    """[n], microseconds since 1970 UTC; 0 for an unknown user."""
-    found: NDArray[np.bool_]
-    """[n]."""
+    return call
 
 
-class OnlineWriter:
+class SqliteWriter:
     """Replaces feature rows. One writer at a time; readers never see half a batch."""
 
-    def __init__(self, path: Path) -> None:
+    @_in_words
+    def __init__(self, address: str) -> None:
+        path = Path(address)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=60.0, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.executescript(_SCHEMA)
 
+    @_in_words
     def write(
         self, view: str, features: Sequence[str], rows: Iterable[tuple[str, int, bytes]]
     ) -> int:
-        """Upsert `(entity, cutoff in us, float32 little-endian vector)` rows; returns how many.
-
-        A row older than the stored one is ignored. Changing `features` drops the view's rows,
-        because their vectors no longer mean the same.
-        """
+        """Upsert rows, all of them or none."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             layout = json.dumps(list(features))
@@ -90,8 +88,8 @@ class OnlineWriter:
             raise
         return cursor.rowcount
 
+    @_in_words
     def delete(self, view: str) -> None:
-        """Forget a view and its rows."""
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute("DELETE FROM rows WHERE view = ?", (view,))
         # The generation goes on counting, so that no reader takes a new layout for an old one.
@@ -104,10 +102,12 @@ class OnlineWriter:
         self._connection.close()
 
 
-class OnlineReader:
-    """Reads the features one bundle needs, in the bundle's order."""
+class SqliteReader:
+    """Reads rows in place, whole batches only."""
 
-    def __init__(self, path: Path, view: str, features: Sequence[str]) -> None:
+    @_in_words
+    def __init__(self, address: str, view: str, features: Sequence[str]) -> None:
+        path = Path(address)
         if not path.exists():
             raise OnlineStoreError(
                 f"no online store at {path}", hint="fill it with `tidemill features materialize`"
@@ -125,32 +125,33 @@ class OnlineReader:
         self._connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
         self._layout = ""
         self._generation = -1
-        self._width = 0
-        self._blank = b""
-        self._columns: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        self.check()
+
+    @_in_words
+    def check(self) -> None:
         with self._snapshot():
             self._refresh_layout()
 
+    @_in_words
     def generation(self) -> int:
-        """Grows with every batch written to the view; 0 before the first."""
         row = self._connection.execute(
             "SELECT generation FROM views WHERE view = ?", (self._view,)
         ).fetchone()
         return 0 if row is None else int(row[0])
 
+    @_in_words
     def read(self, entities: Sequence[str]) -> OnlineRows:
-        """Rows of `entities` in their order; unknown ones are flagged, never an error."""
         if len(entities) <= _KEYS_PER_QUERY:
             # A single statement sees a single state of the store: no transaction is needed.
             stored, generation = self._fetch(entities)
             if generation in (None, self._generation):
-                return self._unpack([stored.get(entity) for entity in entities])
+                return self._columns.unpack([stored.get(entity) for entity in entities])
         stored = {}
         with self._snapshot():
             self._refresh_layout()
             for start in range(0, len(entities), _KEYS_PER_QUERY):
                 stored.update(self._fetch(entities[start : start + _KEYS_PER_QUERY])[0])
-        return self._unpack([stored.get(entity) for entity in entities])
+        return self._columns.unpack([stored.get(entity) for entity in entities])
 
     def _fetch(self, keys: Sequence[str]) -> tuple[dict[str, tuple[int, bytes]], int | None]:
         """(cutoff, vector) of the keys found, and the view's generation if any was."""
@@ -162,8 +163,8 @@ class OnlineReader:
         found = {entity: (cutoff, vector) for entity, cutoff, vector, _ in rows}
         return found, rows[0][3] if rows else None
 
+    @_in_words
     def sample(self, size: int) -> OnlineRows:
-        """Up to `size` rows spread evenly over the view, for population statistics."""
         with self._snapshot():
             self._refresh_layout()
             total = self._connection.execute(
@@ -176,10 +177,10 @@ class OnlineReader:
                 "WHERE position % ? = 0",
                 (self._view, stride),
             ).fetchall()
-        return self._unpack(rows)
+        return self._columns.unpack(rows)
 
+    @_in_words
     def entities(self) -> list[str]:
-        """Every entity of the view, sorted."""
         query = "SELECT entity FROM rows WHERE view = ? ORDER BY entity"
         return [row[0] for row in self._connection.execute(query, (self._view,))]
 
@@ -199,25 +200,8 @@ class OnlineReader:
         row = self._connection.execute(
             "SELECT features, generation FROM views WHERE view = ?", (self._view,)
         ).fetchone()
-        layout, self._generation = ("[]", 0) if row is None else row
-        if layout == self._layout:
-            return
-        position = {name: index for index, name in enumerate(json.loads(layout))}
-        missing = [name for name in self._wanted if name not in position]
-        if missing:
-            raise OnlineStoreError(
-                f"online view '{self._view}' lacks {len(missing)} of the {len(self._wanted)} "
-                f"features the model reads, first '{missing[0]}'",
-                hint="fill it with `tidemill features materialize`",
-            )
-        self._layout = layout
-        self._width = len(position)
-        self._blank = np.full(self._width, np.nan, dtype="<f4").tobytes()
-        self._columns = np.asarray([position[name] for name in self._wanted], dtype=np.intp)
-
-    def _unpack(self, stored: Sequence[tuple[int, bytes] | None]) -> OnlineRows:
-        found = np.asarray([row is not None for row in stored], dtype=np.bool_)
-        packed = b"".join([self._blank if row is None else row[1] for row in stored])
-        matrix = np.frombuffer(packed, dtype="<f4").reshape(len(stored), self._width)
-        cutoffs = np.asarray([0 if row is None else row[0] for row in stored], dtype=np.int64)
-        return OnlineRows(matrix.take(self._columns, axis=1), cutoffs, found)
+        layout, generation = ("[]", 0) if row is None else row
+        if layout != self._layout:
+            self._columns = Columns(self._view, json.loads(layout), self._wanted)
+            self._layout = layout
+        self._generation = generation

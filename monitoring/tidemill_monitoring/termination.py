@@ -1,0 +1,53 @@
+"""The monitor's answer as a container's termination message, which the operator reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tidemill.errors import TidemillError
+from tidemill_monitoring.verdicts import Concern, MonitorRun
+
+_LARGEST_BYTES = 4096
+"""Kubernetes cuts longer messages off, and half a JSON object is none."""
+
+
+def termination_message(run: MonitorRun) -> str:
+    """Compact JSON of at most 4096 bytes: at, status, drift, sentence, retrain, reason.
+
+    `sentence` is the first of the most serious verdicts.
+    """
+    worst = next(verdict for verdict in run.verdicts if verdict.status == run.status)
+    drift = next(verdict for verdict in run.verdicts if verdict.concern == Concern.DRIFT)
+    facts = {
+        "at": run.at,
+        "status": run.status.value,
+        "drift": drift.status.value,
+        "sentence": worst.sentence,
+        "retrain": run.decision.retrain,
+        "reason": run.decision.reason,
+    }
+    return _fitting(facts)
+
+
+def write_termination_message(path: Path, run: MonitorRun) -> None:
+    """Write into the file that Kubernetes made. Raises TidemillError if it cannot be written."""
+    try:
+        path.write_text(termination_message(run))
+    except OSError as error:
+        raise TidemillError(
+            f"the verdict cannot be written to {path}: {error.strerror}",
+            hint="in a pod it is /dev/termination-log; elsewhere leave --termination-log out",
+        ) from error
+
+
+def _fitting(facts: dict[str, str | bool]) -> str:
+    """The JSON, its longest text cut until it fits."""
+    while len((text := _compact(facts)).encode()) > _LARGEST_BYTES:
+        longest = max(facts, key=lambda key: len(str(facts[key])))
+        facts = {**facts, longest: str(facts[longest])[:-100] + "…"}
+    return text
+
+
+def _compact(facts: dict[str, str | bool]) -> str:
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,169 @@
+"""Fills the online store of a cluster.
+
+Rows become visible one by one, a new layout all at once: its rows are written beside the old ones,
+then the layout's name is switched, then the old rows are removed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from tidemill.errors import OnlineStoreError
+from tidemill.online.redis_server import Keys, connect, in_words, layout_name, scan
+
+if TYPE_CHECKING:
+    import redis
+
+_SECONDS = 10.0
+"""Longest wait for one answer."""
+_TURN_MS = 60_000
+"""After this long without a sign of life a writer has lost its turn."""
+_PATIENCE_SECONDS = 300.0
+_ROWS_PER_COMMAND = 250
+
+# Each script acts only for the process whose turn it is, and extends the turn.
+_MINE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+    return redis.error_reply('TURN lost to another writer')
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+_PUT = (
+    _MINE
+    + """
+local written = 0
+for i = 2, #KEYS do
+    local stored, row = redis.call('GETRANGE', KEYS[i], 0, 7), ARGV[i + 1]
+    if stored == '' or struct.unpack('<i8', row) >= struct.unpack('<i8', stored) then
+        redis.call('SET', KEYS[i], row)
+        written = written + 1
+    end
+end
+return written
+"""
+)
+_SWITCH = (
+    _MINE
+    + """
+redis.call('SET', KEYS[2], ARGV[3])
+redis.call('SET', KEYS[3], ARGV[4])
+redis.call('INCR', KEYS[4])
+"""
+)
+_DROP = (
+    _MINE
+    + """
+for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end
+"""
+)
+_LEAVE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+
+class RedisWriter:
+    """One writer a view at a time; a second one waits for its turn."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        with self._in_words():
+            self._client = connect(address, _SECONDS)
+
+    def write(
+        self, view: str, features: Sequence[str], rows: Iterable[tuple[str, int, bytes]]
+    ) -> int:
+        """Upsert rows; after a fault half-way, rows of the layout that was live are kept."""
+        with self._in_words(), _Turn(self._client, view) as turn:
+            return turn.write(features, rows)
+
+    def delete(self, view: str) -> None:
+        # The generation goes on counting, so that followers notice.
+        with self._in_words(), _Turn(self._client, view) as turn:
+            turn.write([], [])
+
+    def close(self) -> None:
+        self._client.close()
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        from redis import RedisError  # on a cluster only
+
+        try:
+            yield
+        except RedisError as error:
+            raise in_words(self._address, error) from error
+
+
+class _Turn:
+    """The right to write one view, until the end of the block."""
+
+    def __init__(self, client: redis.Redis, view: str) -> None:
+        self._client = client
+        self._view = view
+        self._keys = Keys(view)
+        self._token = secrets.token_hex(16)
+        self._put, self._switch, self._drop, self._leave = (
+            client.register_script(script) for script in (_PUT, _SWITCH, _DROP, _LEAVE)
+        )
+
+    def __enter__(self) -> _Turn:
+        deadline = monotonic() + _PATIENCE_SECONDS
+        while not self._client.set(self._keys.writer, self._token, nx=True, px=_TURN_MS):
+            if monotonic() > deadline:
+                raise OnlineStoreError(
+                    f"another process has been writing the online view '{self._view}' for "
+                    f"{_PATIENCE_SECONDS:.0f} s",
+                    hint="wait until it has finished",
+                )
+            sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        from redis import RedisError  # on a cluster only
+
+        # What cannot be given back runs out by itself.
+        with suppress(RedisError):
+            self._leave(keys=[self._keys.writer], args=[self._token])
+
+    def write(self, features: Sequence[str], rows: Iterable[tuple[str, int, bytes]]) -> int:
+        layout = layout_name(features)
+        live, unswept = self._ask("MGET", self._keys.layout, self._keys.unswept)
+        sweeps = live != layout or unswept is not None
+        if sweeps:
+            self._client.set(self._keys.unswept, 1)
+            self._sweep(keep=live)
+        written = self._write_rows(self._keys.rows(layout), rows)
+        document = orjson.dumps(list(features))
+        targets = [self._keys.layout, self._keys.features, self._keys.generation]
+        self._run(self._switch, targets, layout, document)
+        if sweeps:
+            self._sweep(keep=layout)
+            self._client.delete(self._keys.unswept)
+        return written
+
+    def _write_rows(self, prefix: str, rows: Iterable[tuple[str, int, bytes]]) -> int:
+        written, left = 0, iter(rows)
+        while batch := list(islice(left, _ROWS_PER_COMMAND)):
+            keys = [prefix + entity for entity, _, _ in batch]
+            packed = [
+                cutoff.to_bytes(8, "little", signed=True) + vector for _, cutoff, vector in batch
+            ]
+            written += self._run(self._put, keys, *packed)
+        return written
+
+    def _sweep(self, keep: bytes | None) -> None:
+        """Remove the rows of every layout but one."""
+        kept = self._keys.rows(keep or b"").encode()
+        for keys in scan(self._ask, self._keys.any_row):
+            self._run(self._drop, [key for key in keys if not key.startswith(kept)])
+
+    def _ask(self, *command: Any) -> Any:
+        return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    def _run(self, script: Any, keys: Sequence[str | bytes], *arguments: bytes) -> Any:
+        return script(keys=[self._keys.writer, *keys], args=[self._token, _TURN_MS, *arguments])

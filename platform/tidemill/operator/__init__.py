@@ -1,0 +1,1 @@
+"""The operator: keeps what runs on a cluster equal to the Objectives declared there."""

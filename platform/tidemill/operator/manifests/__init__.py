@@ -1,0 +1,1 @@
+"""What the operator creates for an Objective: pure functions that return manifests."""

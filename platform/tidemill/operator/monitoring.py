@@ -1,0 +1,67 @@
+"""Keeps the monitor of an Objective, and reads what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.cluster.api import KubernetesApi
+from tidemill.objective import Objective
+from tidemill.objective.status import MonitoringStatus
+from tidemill.operator.conditions import Finding
+from tidemill.operator.manifests.common import OBJECTIVE_LABEL, is_as_declared
+from tidemill.operator.manifests.monitor import monitor_cron_job, monitor_name
+from tidemill.operator.settings import OperatorSettings
+from tidemill.operator.verdicts import MonitorOutcome, newest_verdict
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """What is known about the running model."""
+
+    monitoring: MonitoringStatus
+    finding: Finding
+
+
+def pursue_monitoring(
+    api: KubernetesApi,
+    settings: OperatorSettings,
+    owner: dict[str, Any],
+    objective: Objective,
+    monitoring: MonitoringStatus,
+    version: str,
+) -> Monitored:
+    """Put the CronJob right, and take over the newest verdict. `version` is what answers."""
+    name = monitor_name(objective.name)
+    live = api.get("CronJob", name)
+    if not version or objective.spec.monitoring.schedule is None:
+        if live is not None:
+            api.delete("CronJob", name)
+        return Monitored(monitoring, _NOTHING_TO_WATCH if not version else _NO_SCHEDULE)
+    wanted = monitor_cron_job(owner, objective, settings)
+    if live is None or not is_as_declared(live, wanted):
+        api.apply(wanted)
+    chosen = f"{OBJECTIVE_LABEL}={objective.name},app.kubernetes.io/component=monitoring"
+    outcome = newest_verdict(api.list("Pod", labels=chosen))
+    heard = monitoring if outcome is None or outcome.verdict is None else outcome.verdict
+    return Monitored(heard, _finding(heard, outcome))
+
+
+def _finding(monitoring: MonitoringStatus, outcome: MonitorOutcome | None) -> Finding:
+    if outcome is not None and outcome.failure:
+        message = f"{outcome.failure}; see `tidemill logs --of monitoring`"
+        return Finding("Monitored", False, "MonitorFailed", message)
+    if not monitoring.status:
+        return Finding("Monitored", None, "Waiting", "the first run has not ended yet")
+    reason = {"ok": "Ok", "watch": "Watch", "act": "Act"}.get(monitoring.status, "Undecided")
+    follows = f"; {monitoring.reason}" if monitoring.status == "act" else ""
+    return Finding("Monitored", True, reason, f"{monitoring.sentence}{follows}")
+
+
+_NOTHING_TO_WATCH = Finding("Monitored", False, "NoModel", "nothing answers yet")
+_NO_SCHEDULE = Finding(
+    "Monitored",
+    False,
+    "NoSchedule",
+    "spec.monitoring.schedule is not set, so nobody watches this model",
+)

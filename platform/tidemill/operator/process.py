@@ -1,0 +1,61 @@
+"""The operator's process: elect, work, step down."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+
+from tidemill.cluster.api import KubernetesApi
+from tidemill.errors import OperatorError
+from tidemill.operator.controller import Controller
+from tidemill.operator.kubeflow import Kubeflow
+from tidemill.operator.leader import Leadership
+from tidemill.operator.metrics import OperatorMetrics
+from tidemill.operator.model_registry import ModelRegistry
+from tidemill.operator.probe import serve_probe
+from tidemill.operator.reconcile import Reconciler
+from tidemill.operator.settings import OperatorSettings
+
+logger = logging.getLogger("tidemill.operator")
+
+
+def run_operator(settings: OperatorSettings, identity: str, host: str, port: int) -> None:
+    """Wait to lead, then work until SIGTERM or SIGINT.
+
+    Raises OperatorError when leadership is lost: the pod is started again and waits its turn.
+    """
+    api = KubernetesApi.connect(None, settings.namespace)
+    kubeflow = Kubeflow(
+        settings.kubeflow.endpoint,
+        settings.namespace,
+        settings.kubeflow.serviceAccount,
+        settings.kubeflow.tokenPath,
+    )
+    reconciler = Reconciler(settings, api, kubeflow, ModelRegistry(settings.mlflow))
+    metrics = OperatorMetrics()
+    controller = Controller(reconciler, metrics, settings.namespace, settings.resyncSeconds)
+    leadership = Leadership(api, f"{settings.name}-operator", identity)
+    lost = threading.Event()
+
+    def stop(*_: object) -> None:
+        controller.stop()
+        leadership.stop()
+
+    def step_down() -> None:
+        lost.set()
+        controller.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    probe = serve_probe(host, port, controller.is_alive, metrics.render)
+    try:
+        if leadership.wait():
+            metrics.set_leader(True)
+            leadership.keep(step_down)
+            controller.run()
+    finally:
+        leadership.stop()
+        probe.shutdown()
+    if lost.is_set():
+        raise OperatorError("another replica may lead now", hint="this one starts again and waits")

@@ -1,0 +1,346 @@
+"""`tidemill objective validate` and the API server give one verdict on every objective.
+
+Left out of the comparison: how YAML is read, where the file may do more or less than kubectl (it
+refuses aliases and tags, and reads dates as dates), and what only Kubernetes writes (`status`,
+`metadata.uid` and the like), which is no part of a file.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tidemill.objective import Objective
+from tidemill.objective.loading import parse_objective
+from tidemill.objective.status import Condition, ObjectiveStatus, TrainingStatus
+
+Verdict = Callable[[Any], list[str]]
+ABSENT = object()
+FULL: dict[str, Any] = {
+    "apiVersion": "tidemill.dev/v1alpha1",
+    "kind": "Objective",
+    "metadata": {
+        "name": "coupon-redemption",
+        "namespace": "shop",
+        "labels": {"app.kubernetes.io/part-of": "shop", "team": "Growth_1"},
+        "annotations": {"Example.com/Owner": "Ann <ann@example.com>"},
+    },
+    "spec": {
+        "propensity": {
+            "event": "coupon_redeemed",
+            "where": {"item.brand": "own", "property.channel": ""},
+            "within": "28d",
+        },
+        "population": {"active_within": "90d"},
+        "training": {
+            "cutoffs": 12,
+            "every": "4w",
+            "seed": 7,
+            "minimum_positives": 100,
+            "schedule": "0 3 * * 1",
+        },
+        "serving": {"replicas": {"min": 1, "max": 10}},
+        "monitoring": {"schedule": "0 * * * *", "retrain": {"cooldown": "24h"}},
+    },
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The full objective with the value at `path` (keys between '/') replaced or removed."""
+    document = copy.deepcopy(FULL)
+    *parents, last = path.split("/")
+    place: Any = document
+    for key in parents:
+        place = place.setdefault(key, {})
+    place[last] = value
+    if value is ABSENT:
+        del place[last]
+    return document
+
+
+CHURN = {"event": "visit", "where": {}, "within": "30d"}
+DURATION = "spec/propensity/within"
+SCHEDULE = "spec/training/schedule"
+WHERE = "spec/propensity/where"
+REPLICAS = "spec/serving/replicas"
+NAME = "metadata/name"
+LABELS = "metadata/labels"
+NOTES = "metadata/annotations"
+GOOD: list[tuple[str, Any]] = [
+    ("spec", FULL["spec"]),
+    ("spec", {"churn": {"within": "30d"}}),
+    ("spec", {"churn": CHURN, "propensity": None}),
+    ("spec/churn", None),
+    ("spec/population", None),
+    ("spec/population", {}),
+    ("spec/population/active_within", None),
+    ("spec/training", ABSENT),
+    ("spec/training/every", None),
+    ("spec/training/cutoffs", 1000),
+    ("spec/training/cutoffs", 8.0),
+    ("spec/training/seed", 2**32 - 1),
+    ("spec/propensity/event", "e" * 512),
+    ("spec/propensity/event", "gekauft \U0001f6d2"),
+    (WHERE, ABSENT),
+    (WHERE, {}),
+    (WHERE, {"item." + "k" * 507: "v" * 1024}),
+    (WHERE, {f"item.{n}": "x" for n in range(64)}),
+    (WHERE, {"property.a\nb": "x"}),
+    *((DURATION, text) for text in ("1h", "99999h"[1:], "3660d", "87840h", "522w")),
+    (REPLICAS, {"min": 0}),
+    (REPLICAS, {"min": 5, "max": 5}),
+    (REPLICAS, {"min": 5.0, "max": 9}),
+    *(
+        (SCHEDULE, text)
+        for text in (
+            "*/15 * * * *",
+            "0 9-17/2 * * mon-fri",
+            "0 0 1,15,31 JAN-mar *",
+            "00 05 1-31 2-dec 7",
+            "  59   23 * * Sun-6 ",
+            "5/10,59 0-0 * 1,feb,3-4 tue-tue",
+        )
+    ),
+    (NAME, "a"),
+    (NAME, "a" * 63),
+    ("metadata/namespace", None),
+    (LABELS, {}),
+    (LABELS, {"a.b-c.example.com/x_Y.z": "", "k" * 63: "v" * 63, "none": None}),
+    (NOTES, {"example.com/note": "any\ntext " * 1000, "tidemill.dev/train": None}),
+]
+BAD: list[tuple[str, Any]] = [
+    ("apiVersion", "tidemill.dev/v1"),
+    ("apiVersion", None),
+    ("kind", "Objectives"),
+    ("kind", ABSENT),
+    ("metadata", ABSENT),
+    ("metadata", None),
+    ("metadata", []),
+    (NAME, ABSENT),
+    (NAME, None),
+    *((NAME, text) for text in ("", "Buys", "-buys", "buys-", "buys_now", "a.b", "b" * 64, "a\n")),
+    ("metadata/generateName", "buys-"),
+    ("metadata/nmae", "buys"),
+    ("metadata/namespace", "My Shop"),
+    ("metadata/namespace", "a" * 64),
+    (LABELS, []),
+    (LABELS, {"team": 5}),
+    (LABELS, {"team": "a b"}),
+    (LABELS, {"team": "v" * 64}),
+    (LABELS, {"-team": "a"}),
+    (LABELS, {"k" * 64: "a"}),
+    (LABELS, {"/team": "a"}),
+    (LABELS, {"a/b/team": "a"}),
+    (LABELS, {"Example.com/team": "a"}),
+    (LABELS, {"a" * 254 + "/team": "a"}),
+    (NOTES, {"a b": "x"}),
+    (NOTES, {"note": 1}),
+    (NOTES, {"note": "x" * 300_000}),
+    ("spec", ABSENT),
+    ("spec", None),
+    ("spec", {}),
+    ("spec", "propensity"),
+    ("spec/churn", CHURN),
+    ("spec/propensity", None),
+    ("spec/propensity", ABSENT),
+    ("spec/populations", {}),
+    ("spec/populations", None),
+    ("spec/population", []),
+    ("spec/population", "90d"),
+    ("spec/propensity/event", ABSENT),
+    ("spec/propensity/event", None),
+    ("spec/propensity/event", ""),
+    ("spec/propensity/event", "e" * 513),
+    ("spec/propensity/event", 5),
+    ("spec/propensity/within", ABSENT),
+    *((DURATION, text) for text in ("28", "d", "0d", "-1d", "1.5d", "28 days", "28d\n", "28D")),
+    *((DURATION, text) for text in ("3661d", "523w", "87841h", "99999w", "", "x" * 65, 28, True)),
+    (WHERE, []),
+    (WHERE, {"brand": "own"}),
+    (WHERE, {"items.brand": "own"}),
+    (WHERE, {"item.": "own"}),
+    (WHERE, {"property.": "own"}),
+    (WHERE, {"item.brand": None}),
+    (WHERE, {"item.size": 5}),
+    (WHERE, {"item.size": {}}),
+    (WHERE, {"item." + "k" * 508: "v"}),
+    (WHERE, {"item.k": "v" * 1025}),
+    (WHERE, {f"item.{n}": "x" for n in range(65)}),
+    ("spec/training/cutoffs", 0),
+    ("spec/training/cutoffs", 1001),
+    ("spec/training/cutoffs", 8.5),
+    ("spec/training/cutoffs", "8"),
+    ("spec/training/cutoffs", True),
+    ("spec/training/seed", -1),
+    ("spec/training/seed", 2**32),
+    ("spec/training/minimum_positives", 0),
+    ("spec/training/minimum_positives", 10**12),
+    (REPLICAS, {"min": -1}),
+    (REPLICAS, {"max": 0}),
+    (REPLICAS, {"min": 3, "max": 2}),
+    (REPLICAS, {"min": 11}),
+    (REPLICAS, {"max": 10_001}),
+    *(
+        (SCHEDULE, text)
+        for text in (
+            *("", "daily", "@daily", "0 3 * *", "0 3 * * 1 *", "0\t3\t*\t*\t1", "0 3 * * 1\n"),
+            *("60 * * * *", "0 24 * * *", "0 0 0 * *", "0 0 32 * *", "0 0 * 13 *", "0 0 * * 8"),
+            *("0 5-3 * * *", "0 0 * mar-jan *", "0 0 * 2-jan *", "0 0 * * sat-sun", "9-8 * * * *"),
+            *("0 0 * foo *", "0 0 * mon *", "0 0 * * jan", "jan * * * *", "*/0 * * * *"),
+            *("*/100 * * * *", "59-58 * * * *", "00-0 1-0 * * *", "0 0 * * 7-sun"),
+            *("1, * * * *", ",1 * * * *", "1- * * * *", "-1 * * * *", "1.5 * * * *", "* *-3 * * *"),
+            *("0 0 * * \u017fun", "0 0 * * fr\u0131", "\u0665 * * * *", "*" * 513, 5),
+        )
+    ),
+    ("spec/monitoring/schedule", "hourly"),
+    ("spec/monitoring/retrain/cooldown", "1y"),
+    ("spec/monitoring/retrain/xyz", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value"), GOOD)
+def test_a_good_objective_is_taken_by_both(
+    path: str, value: Any, api_server_verdict: Verdict
+) -> None:
+    """By `kubectl apply` and by `tidemill objective validate`."""
+    document = changed(path, value)
+    assert api_server_verdict(document) == []
+    assert parse_objective(yaml.safe_dump(document))[1] == []
+
+
+@pytest.mark.parametrize(("path", "value"), BAD)
+def test_a_bad_objective_is_refused_by_both(
+    path: str, value: Any, api_server_verdict: Verdict
+) -> None:
+    """Whichever is asked first."""
+    document = changed(path, value)
+    assert api_server_verdict(document) != []
+    assert parse_objective(yaml.safe_dump(document))[1] != []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (DURATION, "28 days", "a duration is a whole number and a unit (h, d, w), like 28d or 12h"),
+        (DURATION, "99999d", "a duration is at most ten years"),
+        (SCHEDULE, "daily", "a schedule has five fields (minute, hour, day of month, month"),
+        (SCHEDULE, "0 24 * * *", "the hour of a schedule is 0 to 23, '*' or '*/n'"),
+        (SCHEDULE, "0 5-3 * * *", "a range in a schedule runs forwards, like 9-17"),
+        (WHERE, {"brand": "own"}, "a condition is on 'property.<name>' (of the event) or 'item.<"),
+        (NAME, "Buys", "must be lower-case letters, digits and '-', with no '-' at either end"),
+        ("spec/churn", CHURN, "exactly one of propensity, churn must be given"),
+    ],
+)
+def test_both_refuse_in_the_same_words(
+    path: str, value: Any, words: str, api_server_verdict: Verdict
+) -> None:
+    """One explanation, wherever it is met."""
+    document = changed(path, value)
+    (ours,) = parse_objective(yaml.safe_dump(document))[1]
+    assert words in str(ours)
+    assert sum(words in complaint for complaint in api_server_verdict(document)) == 1
+
+
+PLACES = [
+    *("apiVersion", "metadata", "metadata/labels", "metadata/labels/team", "metadata/annotations"),
+    *("spec", "spec/propensity", "spec/propensity/event", WHERE, f"{WHERE}/item.brand", DURATION),
+    *("spec/churn", "spec/churn/within", "spec/churn/where", "spec/population", "spec/new", NAME),
+    *("spec/population/active_within", "spec/training", "spec/training/cutoffs", SCHEDULE),
+    *("spec/training/every", "spec/training/seed", "spec/training/minimum_positives", REPLICAS),
+    *("spec/serving", f"{REPLICAS}/min", f"{REPLICAS}/max", "spec/monitoring", f"{WHERE}/item."),
+    *("spec/monitoring/schedule", "spec/monitoring/retrain", "spec/monitoring/retrain/cooldown"),
+]
+CRON = st.from_regex(
+    r"\A( {0,2}([0-9]{1,2}|\*|mon|Dec)([-/,]([0-9]{1,2}|fri|jul)){0,2}){4,6} ?\Z", fullmatch=True
+)
+VALUES = st.one_of(
+    st.sampled_from([ABSENT, None, True, "", "28d", "x", [], {}, {"within": "9d"}, 1.0, 0.5]),
+    st.integers(-2, 12),
+    st.from_regex(r"\A[0-9]{1,6}[hdwm]?\Z"),
+    CRON,
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=4),
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(changes=st.lists(st.tuples(st.sampled_from(PLACES), VALUES), min_size=1, max_size=2))
+def test_verdicts_agree_on_any_change(
+    changes: list[tuple[str, Any]], api_server_verdict: Verdict
+) -> None:
+    """Two places of a good objective get values of any kind."""
+    document = copy.deepcopy(FULL)
+    for path, value in changes:
+        put(document, path.split("/"), value)
+    assert (api_server_verdict(document) == []) == is_valid(document), document
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(schedule=CRON)
+def test_verdicts_agree_on_any_schedule(schedule: str, api_server_verdict: Verdict) -> None:
+    """Five fields or not, in range or not, forwards or not."""
+    document = changed(SCHEDULE, schedule)
+    assert (api_server_verdict(document) == []) == is_valid(document), schedule
+
+
+def put(document: Any, path: list[str], value: Any) -> None:
+    for key in path[:-1]:
+        if not isinstance(document, dict):
+            return
+        document = document.setdefault(key, {})
+    if isinstance(document, dict):
+        document[path[-1]] = value
+        if value is ABSENT:
+            del document[path[-1]]
+
+
+def is_valid(document: Any) -> bool:
+    try:
+        Objective.model_validate(document)
+    except ValidationError:
+        return False
+    return True
+
+
+def test_a_null_is_a_key_left_out() -> None:
+    """As the API server treats it: the default applies."""
+    nulls = changed("spec/population", None)
+    assert Objective.model_validate(nulls) == Objective.model_validate(
+        changed("spec/population", ABSENT)
+    )
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        ObjectiveStatus(),
+        ObjectiveStatus(
+            phase="Serving",
+            training=TrainingStatus(started="2026-01-01T00:00:00Z"),
+            conditions=[
+                Condition(
+                    type="Trained",
+                    status="True",
+                    reason="Promoted",
+                    lastTransitionTime="2026-01-01T00:00:00Z",
+                )
+            ],
+        ),
+    ],
+)
+def test_what_the_operator_reports_fits(
+    status: ObjectiveStatus, api_server_verdict: Verdict
+) -> None:
+    """A status that Kubernetes refused would stop the operator."""
+    assert api_server_verdict({**FULL, "status": status.model_dump(mode="json")}) == []
+
+
+def test_a_misspelt_status_does_not_fit(api_server_verdict: Verdict) -> None:
+    """The test above can fail."""
+    assert api_server_verdict({**FULL, "status": {"phase": "Serving!", "modle": "1"}}) != []

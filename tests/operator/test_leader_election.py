@@ -1,0 +1,72 @@
+"""Two replicas, one leader. Against the API double."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tidemill.cluster import KubernetesApi
+from tidemill.operator.leader import Leadership
+
+
+def replica(name: str) -> Leadership:
+    """Fast enough for a test: renewed every 50 ms, lost after a second."""
+    api = KubernetesApi.connect(None, "tidemill")
+    return Leadership(api, "tidemill-operator", name, 1.0, 0.05, 0.3)
+
+
+def leads_within(candidate: Leadership, seconds: float) -> bool:
+    waiting = threading.Thread(target=candidate.wait, daemon=True)
+    waiting.start()
+    waiting.join(seconds)
+    return candidate.leads
+
+
+@pytest.mark.usefixtures("api_double")
+def test_only_one_leads() -> None:
+    """The second waits as long as the first renews."""
+    first, second = replica("a"), replica("b")
+    assert leads_within(first, 5)
+    first.keep(lambda: None)
+    assert not leads_within(second, 2)
+    first.stop()
+    second.stop()
+
+
+@pytest.mark.usefixtures("api_double")
+def test_a_leader_that_steps_down_lets_the_next_lead_at_once() -> None:
+    """A rolling update must not wait for the lease to run out."""
+    first, second = replica("a"), replica("b")
+    assert leads_within(first, 5)
+    first.stop()
+    started = time.monotonic()
+    assert leads_within(second, 5)
+    assert time.monotonic() - started < 0.9
+    second.stop()
+
+
+@pytest.mark.usefixtures("api_double")
+def test_a_leader_that_was_killed_is_replaced_when_its_lease_has_run_out() -> None:
+    """Not before."""
+    first, second = replica("a"), replica("b")
+    assert leads_within(first, 5)
+    started = time.monotonic()
+    assert leads_within(second, 10)
+    assert time.monotonic() - started > 0.9
+    second.stop()
+
+
+def test_a_leader_that_cannot_renew_steps_down_before_another_may_lead(api_double: Any) -> None:
+    """The API server is away for it alone."""
+    leader = replica("a")
+    assert leads_within(leader, 5)
+    lost = threading.Event()
+    started = time.monotonic()
+    api_double.fail("*", "/leases", 500, times=10_000)
+    leader.keep(lost.set)
+    assert lost.wait(5)
+    assert time.monotonic() - started < 1.0
+    assert not leader.leads

@@ -3,7 +3,8 @@ VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint types layers check fix docs bench-quality bench-serving constraints clean
+.PHONY: help demo test test-cluster lint types layers check fix docs manifests bench-quality \
+	bench-serving bench-operator image-sizes constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -13,6 +14,9 @@ demo: $(VENV)/.installed-all  ## play a real year: events to a monitored, retrai
 
 test: $(VENV)/.installed-dev  ## run all tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-cluster: $(VENV)/.installed-dev  ## run the operator against the cluster that KUBECONFIG names
+	$(BIN)/python -m pytest -q -m e2e -rs tests/e2e
 
 check: lint types layers  ## everything CI checks besides the tests
 
@@ -34,12 +38,16 @@ fix: $(VENV)/.installed-dev  ## format and repair what can be repaired
 docs: $(VENV)/.installed-dev  ## write the pages that are made from the code
 	$(BIN)/python -m tidemill.objective.reference > docs/objectives.md
 	$(BIN)/python -m tidemill.cli.reference > docs/cli.md
+	$(BIN)/python -m tidemill.objective.crd > helm/tidemill/files/objectives.tidemill.dev.yaml
 
 bench-quality: $(VENV)/.installed-dev  ## the model beside LightGBM and the one-line rule
 	$(BIN)/python benchmarks/quality.py
 
 bench-serving: $(VENV)/.installed-dev  ## CPU time a request beside kserve and FastAPI
 	$(BIN)/python benchmarks/serving.py
+
+bench-operator: $(VENV)/.installed-dev  ## a thousand Objectives on one operator
+	$(BIN)/python benchmarks/operating.py
 
 constraints: $(VENV)/.installed-dev  ## resolve every version anew
 	$(BIN)/pip install -q uv

@@ -93,9 +93,10 @@ def _lock(folder: Path) -> Iterator[None]:
 
 def _download(wheel: Wheel, folder: Path) -> Path:
     pinned = folder / "pinned.txt"
+    # A requirement with a hash makes pip refuse every other file.
     pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "download"]
-    arguments = ["--no-deps", "--require-hashes", "--dest", str(folder), "-r", str(pinned)]
+    arguments = ["--no-deps", "--dest", str(folder), "-r", str(pinned)]
     subprocess.run([*pip, *arguments], check=True)
     return next(folder.glob("*.whl"))
 

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +48,9 @@ def run_locally(
         folder.mkdir(parents=True)
         log = _RunLog(folder / "run.log", say)
         try:
-            with contextlib.redirect_stdout(log):
+            with contextlib.redirect_stdout(log), warnings.catch_warnings():
+                # That images, CPU and memory mean nothing here is what running locally means.
+                warnings.filterwarnings("ignore", module=r"kfp\.local")
                 local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(folder))
                 training(
                     objective=objective.model_dump_json(),

@@ -48,7 +48,7 @@ def training(
             evaluation=evaluation,
         )
     # Too little data is no better a minute later, and a second register makes a second version.
-    as_pod(checked, LARGE, repeatable=False)
+    as_pod(checked, SMALL, repeatable=False)
     as_pod(built, LARGE, repeatable=True)
     as_pod(fitted, LARGE, repeatable=True)
     as_pod(judged, SMALL, repeatable=True)

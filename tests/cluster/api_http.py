@@ -163,52 +163,56 @@ class Edge:
         return _json(objects.apply(kind, key, body, manager, target.subresource))
 
     async def _watch(self, target: Target, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
         changed, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def wake() -> None:
             loop.call_soon_threadsafe(changed.set)
 
         self.objects.listeners.add(wake)
+        era, (since, first) = self._era, self._beginning(target, request)
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
         try:
             async with asyncio.timeout(float(request.query.get("timeoutSeconds", 3600))):
-                await self._stream(target, request, response, changed)
+                for line in first:
+                    await response.write(line)
+                while since is not None and era == self._era:
+                    changed.clear()
+                    since = await self._follow(target, request, response, since)
+                    await changed.wait()
         except (TimeoutError, ConnectionResetError):
             pass
         finally:
             self.objects.listeners.discard(wake)
         return response
 
-    async def _stream(
-        self,
-        target: Target,
-        request: web.Request,
-        response: web.StreamResponse,
-        changed: asyncio.Event,
-    ) -> None:
-        era, since = self._era, int(request.query.get("resourceVersion") or 0)
+    async def _follow(
+        self, target: Target, request: web.Request, response: web.StreamResponse, since: int
+    ) -> int:
+        """Send what happened after revision `since`; returns the newest revision seen."""
+        labels, fields = _selectors(request)
+        for change in self.objects.history(target.kind, since):
+            since = change.revision
+            line = _seen(change, target.namespace, labels, fields)
+            if line:
+                await response.write(line)
+        return since
+
+    def _beginning(self, target: Target, request: web.Request) -> tuple[int | None, list[bytes]]:
+        """From which revision to watch, None for an end; and what is sent first."""
+        since = int(request.query.get("resourceVersion") or 0)
         if since and since < self.objects.oldest:
             gone = _status(Refused(410, "Expired", "too old resource version"))
-            await response.write(_line("ERROR", gone))
-            return
-        labels, fields = _selectors(request)
-        if not since:
-            with self.objects.lock:
-                since = self.objects.revision
-                found = self.objects.all(target.kind, target.namespace)
-            for each in selected(found, labels, fields):
-                await response.write(_line("ADDED", each))
-            if request.query.get("sendInitialEvents") == "true":
-                await response.write(_line("BOOKMARK", _bookmark(target.kind, since)))
-        while era == self._era:
-            changed.clear()
-            for change in self.objects.history(target.kind, since):
-                since = change.revision
-                line = _seen(change, target.namespace, labels, fields)
-                if line:
-                    await response.write(line)
-            await changed.wait()
+            return None, [_line("ERROR", gone)]
+        if since:
+            return since, []
+        with self.objects.lock:
+            now = self.objects.revision
+            found = self.objects.all(target.kind, target.namespace)
+        lines = [_line("ADDED", each) for each in selected(found, *_selectors(request))]
+        if request.query.get("sendInitialEvents") == "true":
+            lines.append(_line("BOOKMARK", _bookmark(target.kind, now)))
+        return now, lines
 
     def _log(self, target: Target, request: web.Request) -> web.Response:
         self.objects.get(target.kind, target.key)

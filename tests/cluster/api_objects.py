@@ -181,7 +181,8 @@ class Objects:
         after["metadata"]["resourceVersion"] = str(self.revision)
         self._stored[kind.qualified][key] = after
         self._uids.add(after["metadata"]["uid"])
-        self._index(kind, key, before, after)
+        for owner in _owners(after):
+            self._dependents[owner].add((kind, key))
         self._record(kind, "MODIFIED" if before else "ADDED", after, before)
         self._collect_orphan(kind, key, after)
         return after
@@ -211,7 +212,6 @@ class Objects:
         self.revision += 1
         gone = {**last, "metadata": {**last["metadata"], "resourceVersion": str(self.revision)}}
         before = self._stored[kind.qualified].pop(key)
-        self._index(kind, key, before, None)
         self._record(kind, "DELETED", gone, before)
         uid = gone["metadata"]["uid"]
         self._uids.discard(uid)
@@ -223,15 +223,9 @@ class Objects:
 
     def _collect_orphan(self, kind: Kind, key: Key, found: Manifest) -> None:
         """What says that it is owned, by something that is not there, is deleted."""
-        owners = {owner["uid"] for owner in found["metadata"].get("ownerReferences", [])}
+        owners = _owners(found)
         if owners and not owners & self._uids and not found["metadata"].get("deletionTimestamp"):
             self.delete(kind, key)
-
-    def _index(self, kind: Kind, key: Key, before: Manifest | None, after: Manifest | None) -> None:
-        for uid in _owners(before) - _owners(after):
-            self._dependents[uid].discard((kind, key))
-        for uid in _owners(after):
-            self._dependents[uid].add((kind, key))
 
     def _record(self, kind: Kind, type_: str, after: Manifest, before: Manifest | None) -> None:
         self._history[kind.qualified].append(Change(self.revision, type_, after, before))
@@ -263,9 +257,8 @@ def _intent(found: Manifest) -> Manifest:
     return {name: part for name, part in found.items() if name not in ("metadata", "status")}
 
 
-def _owners(found: Manifest | None) -> set[str]:
-    metadata = (found or {}).get("metadata") or {}
-    return {owner["uid"] for owner in metadata.get("ownerReferences", [])}
+def _owners(found: Manifest) -> set[str]:
+    return {owner["uid"] for owner in found["metadata"].get("ownerReferences", [])}
 
 
 def _now() -> str:

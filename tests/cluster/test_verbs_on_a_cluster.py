@@ -169,10 +169,12 @@ def test_waiting_ends_with_the_run_that_was_asked_for(
         annotations = api_double.get("Objective", "churn")["metadata"]["annotations"]
         begun = {"name": "churn-2", "run": "run-2", "request": annotations["tidemill.dev/train"]}
         api_double.fail("GET", "objectives", 500, times=2)
-        for news in ({"state": "RUNNING"}, {"state": "SUCCEEDED", "result": result}):
-            api_double.set_status("Objective", "churn", {"training": {**begun, **news}})
-            seen = api_double.count("GET", "objectives")
-            wait_until(lambda: api_double.count("GET", "objectives") > seen + 4)  # noqa: B023
+        running = {**begun, "state": "RUNNING"}
+        api_double.set_status("Objective", "churn", {"training": running})
+        seen = api_double.count("GET", "objectives")
+        wait_until(lambda: api_double.count("GET", "objectives") > seen + 4)
+        ended = {**begun, "state": "SUCCEEDED", "result": result}
+        api_double.set_status("Objective", "churn", {"training": ended})
 
     operator = threading.Thread(target=operate, daemon=True)
     operator.start()

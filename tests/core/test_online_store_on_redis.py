@@ -88,8 +88,9 @@ def test_a_layout_that_was_cut_short_is_never_read(redis_server, writer, reader)
     with pytest.raises(RuntimeError):
         writer.write(VIEW, BACKWARD, breaking())
     assert reader.read(["u1"]).vectors.tolist() == [[1, 3]]
-    writer.write(VIEW, FORWARD, [])
-    assert len(keys(redis_server, "tidemill:row:*")) == len(USERS)
+    writer.write(VIEW, BACKWARD, [("u1", 2, bytes(16))])
+    assert len(keys(redis_server, "tidemill:row:*")) == 1
+    assert reader.read(["u1"]).cutoffs.tolist() == [2]
     assert keys(redis_server, "tidemill:unswept:*") == []
 
 
@@ -158,12 +159,13 @@ def test_a_server_that_is_gone_is_named_and_found_again(start_redis):
 
 
 def test_a_server_that_hangs_holds_up_one_request_and_no_more(start_redis):
-    """Half a second for the first; those right after it are refused without waiting."""
+    """Half a second for the first; later ones are refused at once, and no answer comes late."""
     server = start_redis()
-    writer_at(server.url).write(VIEW, FORWARD, [("u1", 1, bytes(12))])
+    rows = [("u1", 1, bytes(12)), ("u2", 2, bytes(12))]
+    writer_at(server.url).write(VIEW, FORWARD, rows)
     reader = reader_at(server.url, VIEW, FORWARD)
     reader.read(["u1"])
-    server.client().execute_command("CLIENT", "PAUSE", 5_000)
+    server.client().execute_command("CLIENT", "PAUSE", 1_200)
     waited = []
     for _ in range(20):
         started = time.monotonic()
@@ -172,6 +174,8 @@ def test_a_server_that_hangs_holds_up_one_request_and_no_more(start_redis):
         waited.append(time.monotonic() - started)
     assert 0.4 < waited[0] < 0.8
     assert sum(waited[1:]) < 0.1
+    time.sleep(1.2)
+    assert reader.read(["u2"]).cutoffs.tolist() == [2]
 
 
 def test_the_password_comes_from_the_environment(start_redis, monkeypatch):

@@ -172,6 +172,12 @@ def test_every_user_is_listed_once(path):
     assert reader_at(path, VIEW, NAMES).entities() == ["u1", "u10", "u2", "ü*?[1]\\"]
 
 
+def test_a_view_may_have_any_name(path):
+    """A pattern of the server is a name like any other."""
+    writer_at(path).write("[v]*", NAMES, [row("u9", 1, 1, 1, 1)])
+    assert reader_at(path, "[v]*", NAMES).entities() == ["u9"]
+
+
 def test_ids_are_bound_not_pasted(file):
     """An id can hold anything."""
     assert not read(file, "u1' OR '1'='1", "").found.any()

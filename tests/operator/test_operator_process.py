@@ -119,14 +119,15 @@ def test_the_second_replica_takes_over_when_the_first_is_stopped(
 ) -> None:
     """SIGTERM gives the lease back, so the second need not wait for its end."""
     first = start()
-    wait_for(lambda: holder(api_double))
+    api_double.put(objective_manifest("before"))
+    wait_for(lambda: phase(api_double, "before") == "Training")
     start()
     leader = holder(api_double)
     first.send_signal(signal.SIGTERM)
-    assert first.wait(30) == 0
+    assert first.wait(10) == 0
     wait_for(lambda: holder(api_double) not in ("", leader))
-    api_double.put(objective_manifest())
-    wait_for(lambda: phase(api_double) == "Training")
+    api_double.put(objective_manifest("after"))
+    wait_for(lambda: phase(api_double, "after") == "Training")
 
 
 def test_500_objectives_are_all_looked_after(start: Start, api_double: Any) -> None:

@@ -83,6 +83,11 @@ def test_the_next_run_goes_through(after):
     assert "orders version 1 was refused" in out
 
 
+def test_the_runners_warnings_about_clusters_are_not_shown(after):
+    """Room and image of a pod mean nothing here, and nobody can act on that."""
+    assert "Warning" not in after[2]
+
+
 def test_a_refused_model_is_registered_but_not_served(home, after):
     """With the reason; `current` does not exist."""
     (version,) = Registry(home).versions("orders")

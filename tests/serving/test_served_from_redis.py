@@ -43,10 +43,10 @@ def test_a_store_filled_after_the_start_is_picked_up(start_server, redis, home, 
     assert refused.status == 503
     assert "tidemill features materialize" in refused.json["error"]
     assert server.infer(kit.features_request([[1, 2, 3]])).status == 200
-    kit.fill_store(home)
-    assert status(server, kit) == 200
     time.sleep(2.5)
     assert server.log().count("grades keep their cut points") == 1
+    kit.fill_store(home)
+    assert status(server, kit) == 200
 
 
 def test_a_redis_that_restarts_is_found_again(start_server, redis, home, kit):

@@ -14,6 +14,7 @@
 {{- define "tidemill.operator" -}}{{ include "tidemill.fullname" . }}-operator{{- end }}
 {{- define "tidemill.serving" -}}{{ include "tidemill.fullname" . }}-serving{{- end }}
 {{- define "tidemill.monitoring" -}}{{ include "tidemill.fullname" . }}-monitoring{{- end }}
+{{- define "tidemill.training" -}}{{ include "tidemill.fullname" . }}-training{{- end }}
 {{- define "tidemill.materialize" -}}{{ include "tidemill.fullname" . }}-materialize{{- end }}
 {{- define "tidemill.mlflow" -}}{{ include "tidemill.fullname" . }}-mlflow{{- end }}
 {{- define "tidemill.redis" -}}{{ include "tidemill.fullname" . }}-redis{{- end }}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,18 +69,25 @@ def import_events(
 def import_sample(
     start: Annotated[str | None, typer.Option(help="First instant, ISO 8601.")] = None,
     end: Annotated[str | None, typer.Option(help="Instant after the last, ISO 8601.")] = None,
+    *,
+    recent: Annotated[
+        bool, typer.Option("--recent", help="Move the year by whole weeks, to end in this one.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Import the sample: a year of a real grocery retailer, 1.8 million events of 2,469 users.
 
-    `--start` and `--end` replay the year piece by piece. Needs the extra `sample`.
+    `--start` and `--end` replay the year piece by piece; `--recent` makes it one that has just
+    passed, as a cluster needs it, where now is always now. Needs the extra `sample`.
     """
     from tidemill.events import import_table
-    from tidemill.sample.retail import SOURCE, sample_events, sample_items
+    from tidemill.sample.retail import SOURCE, move_to, sample_events, sample_items
 
     log = _open_log()
     console.log("reading the sample")
     events = sample_events(_instant(start), _instant(end))
+    if recent:
+        events = move_to(events, datetime.now(UTC))
     console.log(f"importing {events.num_rows:,} events")
     report = import_table(log, events, SOURCE)
     log.put_items(sample_items())

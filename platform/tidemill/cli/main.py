@@ -30,6 +30,7 @@ _EXTRAS = {
     "grpc": "serving",
     "evidently": "monitoring",
     "jinja2": "report",
+    "redis": "online",
     "kubernetes": "cluster",
     "kopf": "operator",
     "kfp_server_api": "operator",

@@ -36,7 +36,7 @@ def apply_objective(api: KubernetesApi, objective: Objective) -> Applied:
             hint=f"add --namespace {own}, or take the namespace out of the file",
         )
     before = api.get("Objective", objective.name)
-    after = api.apply(objective.model_dump(mode="json", exclude_unset=False), manager=_MANAGER)
+    after = api.apply(objective.model_dump(mode="json", exclude_unset=True), manager=_MANAGER)
     if before is None:
         return "created"
     is_same = before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]

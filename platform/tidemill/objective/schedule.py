@@ -48,7 +48,7 @@ _FIELDS = (
     ("hour", "0 to 23", _field(0, 23)),
     ("day of month", "1 to 31", _field(1, 31)),
     ("month", "1 to 12", _field(1, 12, _MONTHS)),
-    ("day of week", "0 to 7", _field(0, 7, _DAYS)),
+    ("day of week", "0 to 6", _field(0, 6, _DAYS)),
 )
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
+import redis
 
 from tidemill.online.redis_server import Keys, connect, in_words, pattern, scan
 from tidemill.online.store import Columns, OnlineRows
-
-if TYPE_CHECKING:
-    import redis
 
 _SECONDS = 0.5
 """Longest wait for one answer."""
@@ -103,15 +101,13 @@ class RedisReader:
             yield [key[skip:] for key in keys]
 
     def _ask(self, *command: Any) -> Any:
-        from redis import RedisError  # on a cluster only
-
         if self._failure is not None and monotonic() < self._rest_until:
             raise in_words(self._address, self._failure)
         try:
             if self._client is None:
                 self._client = connect(self._address, _SECONDS)
             answer = self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-        except RedisError as error:
+        except redis.RedisError as error:
             self._failure, self._rest_until = error, monotonic() + _REST_SECONDS
             raise in_words(self._address, error) from error
         self._failure = None

@@ -1,11 +1,13 @@
 """How a Redis is reached, what its keys are called, and what its faults are in words.
 
-tidemill:layout:<view>               name of the live layout, a hash of its features
-tidemill:features:<view>             the live layout itself, a JSON list
-tidemill:generation:<view>           counts batches
-tidemill:row:<view>:<layout>:<id>    cutoff, then the vector
-tidemill:writer:<view>               token of the process that is writing
-tidemill:unswept:<view>              set while rows of other layouts may be left
+Keys:
+
+    tidemill:layout:<view>               name of the live layout, a hash of its features
+    tidemill:features:<view>             the live layout itself, a JSON list
+    tidemill:generation:<view>           counts batches
+    tidemill:row:<view>:<layout>:<id>    cutoff, then the vector
+    tidemill:writer:<view>               token of the process that is writing
+    tidemill:unswept:<view>              set while rows of other layouts may be left
 """
 
 from __future__ import annotations
@@ -14,15 +16,15 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import orjson
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tidemill.errors import OnlineStoreError
-
-if TYPE_CHECKING:
-    import redis
 
 PASSWORD_VARIABLE = "TIDEMILL_ONLINE_STORE_PASSWORD"  # noqa: S105  # a name, not a password
 _FORM = "write it like redis://host:6379/0, or rediss:// for TLS"
@@ -58,7 +60,7 @@ def pattern(prefix: str) -> str:
 
 def layout_name(features: Sequence[str]) -> bytes:
     """Short stable name of a vector layout."""
-    return sha256(orjson.dumps(list(features))).hexdigest()[:16].encode()
+    return sha256(orjson.dumps(list(features))).hexdigest()[:12].encode()
 
 
 def connect(address: str, seconds: float) -> redis.Redis:
@@ -66,10 +68,6 @@ def connect(address: str, seconds: float) -> redis.Redis:
 
     Raises OnlineStoreError for a URL that cannot be used, redis.RedisError when nobody answers.
     """
-    import redis  # on a cluster only
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
     url = check_url(address)
     return redis.Redis(
         host=url.hostname or "",
@@ -80,8 +78,7 @@ def connect(address: str, seconds: float) -> redis.Redis:
         ssl=url.scheme == "rediss",
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
-        # A connection that the server closed is opened again at once; a slow server is not asked
-        # twice.
+        # A connection that was closed is opened again at once; a slow server is not asked twice.
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         single_connection_client=True,
         protocol=2,
@@ -110,8 +107,6 @@ def _is_redis(url: SplitResult) -> bool:
 
 def in_words(address: str, error: redis.RedisError) -> OnlineStoreError:
     """The error a person or a caller is told."""
-    import redis  # on a cluster only
-
     url = urlsplit(address)
     server = f"the online store at {url.hostname}:{url.port or 6379}"
     if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):

@@ -11,15 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
+import redis
 
 from tidemill.errors import OnlineStoreError
 from tidemill.online.redis_server import Keys, connect, in_words, layout_name, scan
-
-if TYPE_CHECKING:
-    import redis
 
 _SECONDS = 10.0
 """Longest wait for one answer."""
@@ -91,11 +89,9 @@ class RedisWriter:
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
-        from redis import RedisError  # on a cluster only
-
         try:
             yield
-        except RedisError as error:
+        except redis.RedisError as error:
             raise in_words(self._address, error) from error
 
 
@@ -124,10 +120,8 @@ class _Turn:
         return self
 
     def __exit__(self, *_: object) -> None:
-        from redis import RedisError  # on a cluster only
-
         # What cannot be given back runs out by itself.
-        with suppress(RedisError):
+        with suppress(redis.RedisError):
             self._leave(keys=[self._keys.writer], args=[self._token])
 
     def write(self, features: Sequence[str], rows: Iterable[tuple[str, int, bytes]]) -> int:

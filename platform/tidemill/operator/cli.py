@@ -40,5 +40,7 @@ def operator(
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    # kopf tells of every event it hands over; what follows from it is told here.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
     identity = f"{os.environ.get('HOSTNAME') or socket.gethostname()}-{os.getpid()}"
     run_operator(load_settings(config), identity, host, port)

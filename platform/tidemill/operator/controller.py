@@ -78,13 +78,17 @@ class Controller:
         return not len(self._queue) or time.monotonic() - self._moved_at < _STUCK_SECONDS
 
     async def _watch(self) -> None:
-        await kopf.operator(
-            registry=self._registry(),
-            settings=_kopf_settings(),
-            namespaces=[self._namespace],
-            standalone=True,
-            stop_flag=self._stop,
-        )
+        try:
+            await kopf.operator(
+                registry=self._registry(),
+                settings=_kopf_settings(),
+                namespaces=[self._namespace],
+                standalone=True,
+                stop_flag=self._stop,
+            )
+        finally:
+            # kopf waits for the flag in a thread, which this loop would wait for in turn.
+            self._stop.set()
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()

@@ -7,12 +7,13 @@ rows' keys, so the same row always becomes the same event.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tidemill.errors import EventLogError
 from tidemill.events.schema import EVENTS, ITEMS
@@ -103,6 +104,17 @@ def sample_events(start: datetime | None = None, end: datetime | None = None) ->
         con.execute(f"CREATE VIEW history AS {' UNION ALL '.join(parts)}")
         found = con.execute(_EVENTS, {"start": start, "end": end}).to_arrow_table()
         return found.cast(EVENTS)
+
+
+def move_to(events: pa.Table, now: datetime) -> pa.Table:
+    """The same events, later by as many whole weeks as fit before `now`; weekdays stay."""
+    last = pc.max(events.column("timestamp")).as_py()
+    weeks = (now - last) // timedelta(weeks=1)
+    shift = pa.scalar(timedelta(weeks=weeks), pa.duration("us"))
+    for name in ("timestamp", "received_at"):
+        later = pc.add(events.column(name), shift)
+        events = events.set_column(events.schema.get_field_index(name), events.field(name), later)
+    return events
 
 
 def sample_items() -> pa.Table:

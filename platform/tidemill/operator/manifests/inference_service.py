@@ -12,6 +12,8 @@ from tidemill.operator.manifests.common import HOME, child_metadata, child_name
 from tidemill.operator.settings import OperatorSettings
 
 MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
+_GRACE_SECONDS = 45
+"""A server notices that it is to stop, tells balancers, and ends what it has begun: 36 s at most."""
 _LONGEST_NAME = 50
 """KServe adds '-predictor' and, for a canary, its name to names of at most 63 characters."""
 
@@ -63,6 +65,8 @@ def inference_service(
         metadata["annotations"]["serving.kserve.io/autoscalerClass"] = _scale_by_pods(
             spec["predictor"], replicas, can, settings, objective.name
         )
+        # Knative decides this itself, and refuses the field.
+        spec["predictor"]["terminationGracePeriodSeconds"] = _GRACE_SECONDS
         if traffic.canary:
             spec["canary"] = [_standard_canary(objective.name, traffic, settings)]
     return {

@@ -38,6 +38,7 @@ fix: $(VENV)/.installed-dev  ## format and repair what can be repaired
 docs: $(VENV)/.installed-dev  ## write the pages that are made from the code
 	$(BIN)/python -m tidemill.objective.reference > docs/objectives.md
 	$(BIN)/python -m tidemill.cli.reference > docs/cli.md
+	$(BIN)/python tools/values.py
 	$(BIN)/python -m tidemill.objective.crd > helm/tidemill/files/objectives.tidemill.dev.yaml
 
 bench-quality: $(VENV)/.installed-dev  ## the model beside LightGBM and the one-line rule
@@ -48,6 +49,15 @@ bench-serving: $(VENV)/.installed-dev  ## CPU time a request beside kserve and F
 
 bench-operator: $(VENV)/.installed-dev  ## a thousand Objectives on one operator
 	$(BIN)/python benchmarks/operating.py
+
+image-sizes: $(VENV)/.installed-dev  ## installed size of each image's packages
+	$(BIN)/python benchmarks/image_sizes.py
+
+manifests: $(VENV)/.installed-dev  ## the chart's defaults as one file for kubectl
+	@mkdir -p build
+	$(BIN)/python tools/helm.py 4 template tidemill helm/tidemill --namespace tidemill --skip-tests \
+		--api-versions serving.kserve.io/v1alpha1/ClusterServingRuntime > build/tidemill.yaml
+	@echo "wrote build/tidemill.yaml; kubectl apply --server-side -f build/tidemill.yaml"
 
 constraints: $(VENV)/.installed-dev  ## resolve every version anew
 	$(BIN)/pip install -q uv

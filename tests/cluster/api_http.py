@@ -118,7 +118,8 @@ class Edge:
         subresource = "/".join(below).rstrip("/")
         for kind in self.objects.kinds:
             if (kind.group, kind.version, kind.plural) == (group, version, plural):
-                if subresource == "status" and not kind.has_status:
+                is_misplaced = bool(namespace) != kind.namespaced and (name or namespace)
+                if is_misplaced or (subresource == "status" and not kind.has_status):
                     return None
                 return Target(kind, namespace, name, subresource)
         return None

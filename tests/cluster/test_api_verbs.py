@@ -105,6 +105,15 @@ def test_another_namespace_is_another_place(
     assert api.get("Objective", "churn", "default") is not None
 
 
+def test_some_kinds_are_in_no_namespace(api: KubernetesApi) -> None:
+    """Their path names none, whatever the client's namespace is."""
+    assert api.get("CustomResourceDefinition", "objectives.tidemill.dev") is not None
+    runtime = {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ClusterServingRuntime"}
+    made = api.apply({**runtime, "metadata": {"name": "tidemill"}})
+    assert "namespace" not in made["metadata"]
+    assert api.list("ClusterServingRuntime") == [made]
+
+
 def test_the_groups_served_tell_what_is_installed(api: KubernetesApi, api_double: Any) -> None:
     """KEDA is there or not."""
     assert {"keda.sh", "serving.kserve.io", "tidemill.dev"} <= api.groups()

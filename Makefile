@@ -26,7 +26,7 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy platform/tidemill feature_repo/tidemill_features pipelines/tidemill_pipelines \
-		serving/tidemill_serving monitoring/tidemill_monitoring
+		serving/tidemill_serving monitoring/tidemill_monitoring tools
 
 layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports

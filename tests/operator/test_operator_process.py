@@ -1,4 +1,4 @@
-"""The operator as its container runs it. Against the API double and stubs of MLflow and Kubeflow."""
+"""The operator as its container runs it, against the API double and two stubs."""
 
 from __future__ import annotations
 

@@ -70,7 +70,12 @@ def materialize(
     from tidemill_features.materialization import materialize as fill
 
     home = Home.from_environment()
-    con = EventLog(home.events).connect()
+    log = EventLog(home.events)
+    if log.version() < 0:
+        # A scheduled job must not fail every hour until the first import.
+        console.log("no events yet, so nothing to do; `tidemill events import PATH` brings some")
+        return
+    con = log.connect()
     cutoff = instant_or_log_end(con, at)
     con.close()
     users, catalog = fill(home, cutoff, lambda: console.log("waiting for another materialisation"))

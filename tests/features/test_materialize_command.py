@@ -95,9 +95,17 @@ def test_an_hour_leaves_no_file_behind_for_years(home, cutoff):
 
 
 @pytest.mark.parametrize("at", [[], ["--at", "2024-06-01"]])
-def test_an_empty_log_is_an_error_in_words(tmp_path, at):
-    """Exit code 1, so that the CronJob is seen to fail."""
+def test_without_events_there_is_nothing_to_do_yet(tmp_path, at):
+    """Exit code 0: a CronJob must not fail every hour until the first import."""
     process = start(Home(tmp_path), *at)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (1, "")
+    assert (process.returncode, out) == (0, "")
     assert "tidemill events import" in err
+
+
+def test_a_cutoff_before_all_events_is_an_error(home):
+    """Exit code 1: that is a mistake, and the store stays as it is."""
+    process = start(home, "--at", "2001-01-01")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "knows no user before 2001-01-01" in err

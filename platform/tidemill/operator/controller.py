@@ -14,8 +14,8 @@ from typing import Any
 
 import kopf
 
+from tidemill.cluster.resources import OBJECTIVE_LABEL
 from tidemill.errors import TidemillError
-from tidemill.operator.manifests.common import OBJECTIVE_LABEL
 from tidemill.operator.metrics import OperatorMetrics
 from tidemill.operator.reconcile import Reconciler
 from tidemill.operator.workqueue import WorkQueue

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.cluster.api import KubernetesApi
+from tidemill.cluster.resources import OBJECTIVE_LABEL
 from tidemill.objective import Objective
 from tidemill.objective.status import MonitoringStatus
 from tidemill.operator.conditions import Finding
-from tidemill.operator.manifests.common import OBJECTIVE_LABEL, is_as_declared
+from tidemill.operator.manifests.common import is_as_declared
 from tidemill.operator.manifests.monitor import monitor_cron_job, monitor_name
 from tidemill.operator.settings import OperatorSettings
 from tidemill.operator.verdicts import MonitorOutcome, newest_verdict

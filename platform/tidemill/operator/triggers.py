@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tidemill.cluster.resources import TRAIN_ANNOTATION
 from tidemill.objective import Objective
 from tidemill.objective.status import MonitoringStatus, TrainingStatus
 
-TRAIN_ANNOTATION = "tidemill.dev/train"
 _MORE_DATA = timedelta(days=1)
 """A refusal for want of data is cheap to ask again, and data keeps coming."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-OBJECTIVE_LABEL = "tidemill.dev/objective"
+from tidemill.cluster.resources import OBJECTIVE_LABEL
+
 HOME = "/tidemill"
 
 

@@ -13,7 +13,7 @@ from tidemill.operator.settings import OperatorSettings
 
 MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
 _GRACE_SECONDS = 45
-"""A server notices that it is to stop, tells balancers, and ends what it has begun: 36 s at most."""
+"""A stopping server tells balancers and ends what it has begun: 36 s at most."""
 _LONGEST_NAME = 50
 """KServe adds '-predictor' and, for a canary, its name to names of at most 63 characters."""
 

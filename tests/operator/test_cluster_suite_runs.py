@@ -1,7 +1,7 @@
 """`make test-cluster` itself, on the API double with the CRD's rules: it must not rot unseen.
 
-Only a real cluster shows what the real API server and KServe make of it; here a thread plays the part
-of KServe that the suite looks for.
+Only a real cluster shows what the real API server and KServe make of it; here a thread plays the
+part of KServe that the suite looks for.
 """
 
 from __future__ import annotations

@@ -1,12 +1,6 @@
 """The operator's view of MLflow, against a real MLflow server."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 
 import pytest
 
@@ -15,39 +9,10 @@ from tidemill.outcome import TrainingOutcome
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """URL of an MLflow server with its own database."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
-    command += ["--default-artifact-root", str(folder)]
-    log = (folder / "log").open("w")
-    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    url = f"http://127.0.0.1:{port}"
-    _wait(url, folder / "log")
-    yield url
-    os.killpg(process.pid, 15)
-    process.wait(20)
-
-
-def _wait(url, log):
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"{url}/health", timeout=1)  # noqa: S310
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(log.read_text())
-
-
-@pytest.fixture(scope="module")
-def client(server):
+def client(mlflow_server):
     from mlflow import MlflowClient
 
-    return MlflowClient(server, registry_uri=server)
+    return MlflowClient(mlflow_server, registry_uri=mlflow_server)
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +29,16 @@ def orders(client):
     return experiment
 
 
-def test_the_champion_comes_with_its_auc_and_reasons(server, orders):
+def test_the_champion_comes_with_its_auc_and_reasons(mlflow_server, orders):
     """Alias, version, run: three tables of MLflow in one answer."""
-    found = ModelRegistry(server).champion("orders")
+    found = ModelRegistry(mlflow_server).champion("orders")
     assert (found.version, found.auc) == ("1", 0.71)
     assert (found.gate, found.promoted) == ("gate 0.71", "promoted 0.71")
 
 
-def test_another_champion_is_seen_at_once(server, client, orders):
+def test_another_champion_is_seen_at_once(mlflow_server, client, orders):
     """What is remembered belongs to a version."""
-    registry = ModelRegistry(server)
+    registry = ModelRegistry(mlflow_server)
     assert registry.champion("orders").auc == 0.71
     client.set_registered_model_alias("orders", "champion", "2")
     assert registry.champion("orders").auc == 0.74
@@ -81,9 +46,9 @@ def test_another_champion_is_seen_at_once(server, client, orders):
     assert registry.champion("orders").auc == 0.71
 
 
-def test_a_champion_that_stays_costs_one_call(server, orders):
+def test_a_champion_that_stays_costs_one_call(mlflow_server, orders):
     """A thousand objectives are asked for every minute."""
-    registry = ModelRegistry(server)
+    registry = ModelRegistry(mlflow_server)
     asked = []
     request = registry._http.request
     registry._http.request = lambda *args, **given: asked.append(args[1]) or request(*args, **given)
@@ -98,17 +63,17 @@ def test_a_champion_that_stays_costs_one_call(server, orders):
     ]
 
 
-def test_before_the_first_promotion_there_is_no_champion(server, client):
+def test_before_the_first_promotion_there_is_no_champion(mlflow_server, client):
     """Neither the objective nor its alias is known."""
     client.create_registered_model("visits")
-    registry = ModelRegistry(server)
+    registry = ModelRegistry(mlflow_server)
     assert registry.champion("visits") is None
     assert registry.champion("unheard-of") is None
 
 
-def test_the_outcome_is_read_as_it_was_written(server, client, orders):
+def test_the_outcome_is_read_as_it_was_written(mlflow_server, client, orders):
     """The tag of the experiment, whole."""
-    registry = ModelRegistry(server)
+    registry = ModelRegistry(mlflow_server)
     assert registry.outcome("orders") is None
     assert registry.outcome("unheard-of") is None
     at = "2024-06-01T00:00:00+00:00"
@@ -119,10 +84,10 @@ def test_the_outcome_is_read_as_it_was_written(server, client, orders):
     assert (found.outcome, found.reason, found.version) == ("refused", "not better", "2")
 
 
-def test_an_outcome_that_cannot_be_read_is_none_and_logged(server, client, caplog):
+def test_an_outcome_that_cannot_be_read_is_none_and_logged(mlflow_server, client, caplog):
     """Somebody else's tag must not stop the operator."""
     client.set_experiment_tag(client.create_experiment("clicks"), "tidemill.outcome", "[]")
-    assert ModelRegistry(server).outcome("clicks") is None
+    assert ModelRegistry(mlflow_server).outcome("clicks") is None
     assert "clicks: tag tidemill.outcome is not readable" in caplog.text
 
 

@@ -9,7 +9,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from operator_world import World
+from operator_world import World, objective_manifest
 
 from tidemill.errors import ClusterError
 from tidemill.objective.status import Phase
@@ -99,6 +99,17 @@ def test_a_kubeflow_that_is_away_stops_training_but_not_serving(world: World) ->
     assert world.model_folder() == "1"
     world.kubeflow.heal()
     assert world.reconcile().training.name
+
+
+def test_a_pipeline_deleted_by_hand_is_uploaded_again(world: World) -> None:
+    """Kubeflow answers 404 to its id, and the next look makes a new one."""
+    trained(world)
+    world.kubeflow.pipelines.clear()
+    world.kubeflow.versions.clear()
+    world.apply(objective_manifest(propensity={"event": "order", "within": "14d"}))
+    world.reconcile(times=2)
+    assert len(world.kubeflow.versions) == 1
+    assert len(world.kubeflow.runs) == 2
 
 
 def test_a_server_that_refuses_a_child_is_quoted(world: World) -> None:

@@ -1,13 +1,7 @@
 """The registry of a cluster: a real MLflow server in the place of the home's database."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
-import time
-import urllib.request
 from datetime import UTC, datetime
 
 import onnx
@@ -21,44 +15,10 @@ from tidemill.registry import Registry, served_bundle
 OUTCOME = TrainingOutcome(datetime(2024, 6, 1, tzinfo=UTC), "refused", "no better", "2")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """Address of an MLflow server with its own database and artifacts."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    where = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--port", port]
-    files = ["--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", *where, *files, "--workers", "1"],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    uri = f"http://127.0.0.1:{port}"
-    wait_for(f"{uri}/health", process)
-    yield uri
-    process.terminate()
-    process.wait(timeout=30)
-
-
-def wait_for(url, process):
-    for _ in range(2_000):
-        try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310  # loopback
-                return
-        except OSError:
-            assert process.poll() is None, "the MLflow server ended"
-            time.sleep(0.1)
-    raise AssertionError("the MLflow server did not start")
-
-
 @pytest.fixture
-def registry(server, tmp_path, monkeypatch):
+def registry(mlflow_server, tmp_path, monkeypatch):
     """A registry of a home that holds nothing yet."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     return Registry(Home(tmp_path / "Heim mit ä"))
 
 

@@ -158,6 +158,7 @@ class Reconciler:
             )
             turn.update(training=training)
         except KubeflowError as error:
+            self._training.forget()
             turn.found(cannot_tell("Compiled", "KubeflowUnreachable", error))
         except TidemillError as error:
             turn.found(cannot_tell("Trained", "RegistryUnreachable", error))

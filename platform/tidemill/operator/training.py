@@ -14,7 +14,7 @@ from tidemill.operator.conditions import Finding
 from tidemill.operator.kubeflow import Kubeflow, Run, Version
 from tidemill.operator.manifests.common import HOME
 from tidemill.operator.model_registry import Champion
-from tidemill.operator.pipeline import compiled_training, version_name
+from tidemill.operator.pipeline import compiled_training, pipeline_name, version_name
 from tidemill.operator.settings import OperatorSettings
 from tidemill.operator.triggers import Trigger, due_run, run_prefix
 from tidemill.outcome import TrainingOutcome
@@ -41,7 +41,7 @@ class TrainingPlans:
 
     def __init__(self, settings: OperatorSettings, kubeflow: Kubeflow) -> None:
         self._kubeflow = kubeflow
-        self._pipeline = f"tidemill-training-{settings.namespace}"
+        self._pipeline = pipeline_name(settings.namespace)
         self._ir = compiled_training(
             image=settings.pipeline.image,
             pull_policy=settings.pipeline.pullPolicy,
@@ -58,6 +58,10 @@ class TrainingPlans:
         if self._version is None:
             self._version = self._kubeflow.ensure_version(self._pipeline, name, self._ir)
         return TrainingPlan(objective, self._version, name)
+
+    def forget(self) -> None:
+        """Look the version up again; somebody may have deleted it."""
+        self._version = None
 
 
 def pursue_training(

@@ -165,6 +165,13 @@ def test_the_root_filesystem_may_be_read_only(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
+def test_nobody_is_told_about_its_use(folder: str) -> None:
+    """MLflow and Evidently report home unless this says `true`."""
+    settings = " ".join(the("ENV", read_stages(folder)[-1])).split()
+    assert "DO_NOT_TRACK=true" in settings
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_python_is_on_the_path(folder: str) -> None:
     """Kubeflow starts steps with `python3 -m kfp.dsl.executor_main`."""
     settings = " ".join(the("ENV", read_stages(folder)[-1])).split()

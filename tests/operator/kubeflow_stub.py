@@ -208,7 +208,10 @@ class KubeflowStub:
         return self.experiments[-1]
 
     def _list_runs(self, request: Request) -> Record:
-        return self._list(request, "runs", self._owned(request, self.runs))
+        experiment = request.query.get("experiment_id")
+        owned = self._owned(request, self.runs)
+        chosen = [run for run in owned if experiment in (None, run["experiment_id"])]
+        return self._list(request, "runs", chosen)
 
     def _create_run(self, request: Request) -> Record:
         self.runs.append(self._new("run", {**self._job(request.body), "state": "PENDING"}))

@@ -51,6 +51,12 @@ def objective_manifest(name: str = "orders", **spec: Any) -> dict[str, Any]:
     }
 
 
+def install_runtime(double: Any) -> None:
+    """What the chart brings."""
+    runtime = {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ClusterServingRuntime"}
+    double.put({**runtime, "metadata": {"name": "tidemill-tidemill"}})
+
+
 @dataclass
 class KnownModels:
     """What MLflow would say. Stands in for the registry, whose adapter has tests of its own."""
@@ -94,6 +100,7 @@ class World:
         self.kubeflow = kubeflow
         self.models = KnownModels()
         self.now = datetime.now(UTC).replace(microsecond=0)
+        install_runtime(double)
         self._changes = changes
         self.restart()
 

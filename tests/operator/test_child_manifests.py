@@ -14,7 +14,7 @@ from kubernetes_validate import validate
 
 from tidemill.objective import Objective
 from tidemill.operator.capabilities import Capabilities, Mode, find_capabilities
-from tidemill.operator.manifests.common import child_name, is_as_declared
+from tidemill.operator.manifests.common import child_name, is_as_declared, signed
 from tidemill.operator.manifests.inference_service import (
     Traffic,
     inference_service,
@@ -115,15 +115,15 @@ def test_pods_scale_on_cpu_where_either_is_missing(can: Capabilities, prometheus
     assert made["spec"]["predictor"]["scaleMetric"] == "cpu"
 
 
-def test_only_some_autoscalers_scale_to_nothing() -> None:
-    """An HPA needs one pod to measure; Knative and KEDA do not."""
+def test_only_knative_scales_to_nothing() -> None:
+    """Elsewhere the pods count the requests, and none would be there to see the first."""
     asked = (0, 4)
     least = [
         service("Knative", replicas=asked),
         service("Standard", replicas=asked, prometheus="http://p"),
         service("Standard", Capabilities(kserve=True), replicas=asked),
     ]
-    assert [made["spec"]["predictor"]["minReplicas"] for made in least] == [0, 0, 1]
+    assert [made["spec"]["predictor"]["minReplicas"] for made in least] == [0, 1, 1]
 
 
 def test_fixed_replicas_need_no_autoscaler() -> None:
@@ -162,10 +162,10 @@ def test_a_standard_canary_needs_the_field_and_the_gateway() -> None:
     version = {"name": "v1beta1", "schema": {"openAPIV3Schema": {"properties": fields}}}
     crd = {"spec": {"versions": [version]}}
     groups = {"serving.kserve.io", "gateway.networking.k8s.io"}
-    assert find_capabilities(groups, crd).standard_canary
-    assert not find_capabilities({"serving.kserve.io"}, crd).standard_canary
+    assert find_capabilities(groups, crd, runtime=True).standard_canary
+    assert not find_capabilities({"serving.kserve.io"}, crd, runtime=True).standard_canary
     del fields["spec"]["properties"]["canary"]
-    assert not find_capabilities(groups, crd).standard_canary
+    assert not find_capabilities(groups, crd, runtime=True).standard_canary
 
 
 @pytest.mark.parametrize(
@@ -213,6 +213,20 @@ def test_long_names_fit_and_stay_apart() -> None:
     assert len(monitor_name(first)) == 52
     assert monitor_name(first) != monitor_name(second)
     assert child_name("orders", 52, "-monitor") == "orders-monitor"
+
+
+def test_a_quantity_is_the_same_in_any_spelling() -> None:
+    """A server writes 1000m as 1 and 1024Mi as 1Gi."""
+    assert is_as_declared({"cpu": "1", "memory": "1Gi"}, {"cpu": "1000m", "memory": "1024Mi"})
+    assert not is_as_declared({"cpu": "2"}, {"cpu": "1000m"})
+
+
+def test_what_is_declared_no_more_changes_the_digest() -> None:
+    """Or a limit that was taken out of the settings would stay for ever."""
+    full = signed({"metadata": {"name": "a"}, "spec": {"limit": 1}})
+    less = signed({"metadata": {"name": "a"}, "spec": {}})
+    assert is_as_declared(full, full)
+    assert not is_as_declared(full, less)
 
 
 def test_defaults_of_the_server_are_no_drift_but_changes_are() -> None:

@@ -42,22 +42,23 @@ def test_only_news_becomes_an_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "candidate", "phase"),
+    ("state", "version", "candidate", "phase"),
     [
-        (world(), "", Phase.SERVING),
-        (world(), "4", Phase.ROLLING_OUT),
-        (world(degraded=True), "4", Phase.DEGRADED),
-        (world("Running", serving=False), "", Phase.TRAINING),
-        (world("Running"), "", Phase.SERVING),
-        (world("NotReady", serving=False), "", Phase.REFUSED),
-        (world("Refused", serving=False), "", Phase.REFUSED),
-        (world("RunFailed", serving=False), "", Phase.FAILED),
-        (world("RunFailed"), "", Phase.SERVING),
-        (world("NotStarted", serving=False), "", Phase.PENDING),
+        (world(), "3", "", Phase.SERVING),
+        (world(), "3", "4", Phase.ROLLING_OUT),
+        (world(degraded=True), "3", "4", Phase.DEGRADED),
+        (world("Running", serving=False), "", "", Phase.TRAINING),
+        (world("Running"), "3", "", Phase.SERVING),
+        (world("NotReady", serving=False), "", "", Phase.REFUSED),
+        (world("Refused", serving=False), "", "", Phase.REFUSED),
+        (world("RunFailed", serving=False), "", "", Phase.FAILED),
+        (world("RunFailed"), "3", "", Phase.SERVING),
+        (world("NotStarted", serving=False), "", "", Phase.PENDING),
+        (world(serving=False), "3", "", Phase.DEGRADED),
     ],
 )
 def test_the_phase_is_what_a_person_wants_to_know_first(
-    state: dict[Aspect, Finding], candidate: str, phase: Phase
+    state: dict[Aspect, Finding], version: str, candidate: str, phase: Phase
 ) -> None:
     """A live endpoint outweighs a training that failed."""
-    assert find_phase(state, candidate) is phase
+    assert find_phase(state, version, candidate) is phase

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidemill.objective import Objective
+from tidemill.objective.schema import Spec, Training
 from tidemill.objective.status import MonitoringStatus, TrainingStatus
 from tidemill.operator.triggers import due_run
 
@@ -31,6 +32,10 @@ def owner(generation: int = 1, train: str = "") -> dict[str, Any]:
     return {"metadata": metadata}
 
 
+def other_spec() -> Spec:
+    return OBJECTIVE.spec.model_copy(update={"training": Training(seed=7)})
+
+
 def asking(at: datetime = NOW) -> MonitoringStatus:
     return MonitoringStatus(at=at, status="act", retrain=True, reason="AUC fell")
 
@@ -39,7 +44,7 @@ def test_a_new_objective_is_trained() -> None:
     """Once: its generation names the run."""
     trigger = due_run(owner(), OBJECTIVE, TrainingStatus(), MonitoringStatus(), NOW)
     assert trigger is not None
-    assert trigger.name == "orders-12345678-g1"
+    assert trigger.name == f"orders-12345678-g1-{OBJECTIVE.hash[:6]}"
     assert trigger.reason == "first run"
 
 
@@ -53,7 +58,8 @@ def test_a_change_of_what_is_predicted_trains_again() -> None:
     old = TRAINED.model_copy(update={"spec": "other"})
     trigger = due_run(owner(generation=4), OBJECTIVE, old, MonitoringStatus(), NOW)
     assert trigger is not None
-    assert (trigger.name, trigger.reason) == ("orders-12345678-g4", "the objective changed")
+    assert trigger.name.startswith("orders-12345678-g4-")
+    assert trigger.reason == "the objective changed"
 
 
 def test_the_annotation_asks_once_for_each_value() -> None:
@@ -74,6 +80,22 @@ def test_the_monitor_gets_its_retraining_with_its_reason() -> None:
     assert trigger.reason == "monitor: AUC fell"
     started = TRAINED.model_copy(update=trigger.updates)
     assert due_run(owner(), OBJECTIVE, started, asking(), NOW + timedelta(days=2)) is None
+
+
+def test_another_reading_of_the_same_objective_is_another_run() -> None:
+    """A new release may hash it differently, and must not find the old run's name."""
+    found = [
+        due_run(owner(), OBJECTIVE.model_copy(update={"spec": spec}), TRAINED, asking(), NOW)
+        for spec in (OBJECTIVE.spec, other_spec())
+    ]
+    assert found[1] is not None
+    assert found[1].name != f"orders-12345678-g1-{OBJECTIVE.hash[:6]}"
+
+
+def test_a_verdict_on_the_model_before_asks_for_nothing() -> None:
+    """It was reached before the newest run began."""
+    newer = TRAINED.model_copy(update={"started": NOW + timedelta(hours=1)})
+    assert due_run(owner(), OBJECTIVE, newer, asking(), NOW + timedelta(hours=2)) is None
 
 
 def test_the_monitor_waits_for_the_cooldown() -> None:

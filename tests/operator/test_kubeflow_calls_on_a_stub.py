@@ -143,15 +143,17 @@ def test_deleting_a_schedule_twice_is_fine_with_the_stub(kubeflow, kubeflow_stub
     assert kubeflow_stub.recurring_runs == []
 
 
-def test_only_running_runs_of_the_prefix_are_stopped_on_the_stub(kubeflow, kubeflow_stub, version):
-    """What has ended keeps its state."""
+def test_only_running_runs_of_the_experiment_are_stopped_on_the_stub(
+    kubeflow, kubeflow_stub, version
+):
+    """What has ended keeps its state, and other objectives their runs."""
     for name in ("orders-1", "orders-2", "reorders-1"):
-        kubeflow.ensure_run("orders", name, version, PARAMETERS)
+        kubeflow.ensure_run(name.split("-")[0], name, version, PARAMETERS)
     kubeflow_stub.finish("orders-1", "SUCCEEDED")
-    assert kubeflow.terminate_runs("orders-") == 1
+    assert kubeflow.terminate_runs("orders") == 1
     states = {run["display_name"]: run["state"] for run in kubeflow_stub.runs}
     assert states == {"orders-1": "SUCCEEDED", "orders-2": "CANCELING", "reorders-1": "PENDING"}
-    assert kubeflow.terminate_runs("orders-") == 0
+    assert kubeflow.terminate_runs("orders") == 0
 
 
 def test_a_stop_that_the_stub_refuses_is_an_error_while_the_run_goes_on(
@@ -161,7 +163,7 @@ def test_a_stop_that_the_stub_refuses_is_an_error_while_the_run_goes_on(
     kubeflow.ensure_run("orders", "orders-1", version, PARAMETERS)
     kubeflow_stub.fail("POST", ":terminate", status=500)
     with pytest.raises(KubeflowError, match="500"):
-        kubeflow.terminate_runs("orders-")
+        kubeflow.terminate_runs("orders")
 
 
 def test_a_multi_user_stub_gets_token_and_namespace(tmp_path):

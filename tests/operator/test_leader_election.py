@@ -32,8 +32,8 @@ def test_only_one_leads() -> None:
     assert leads_within(first, 5)
     first.keep(lambda: None)
     assert not leads_within(second, 2)
-    first.stop()
-    second.stop()
+    first.release()
+    second.release()
 
 
 @pytest.mark.usefixtures("api_double")
@@ -41,11 +41,11 @@ def test_a_leader_that_steps_down_lets_the_next_lead_at_once() -> None:
     """A rolling update must not wait for the lease to run out."""
     first, second = replica("a"), replica("b")
     assert leads_within(first, 5)
-    first.stop()
+    first.release()
     started = time.monotonic()
     assert leads_within(second, 5)
     assert time.monotonic() - started < 0.9
-    second.stop()
+    second.release()
 
 
 @pytest.mark.usefixtures("api_double")
@@ -56,7 +56,7 @@ def test_a_leader_that_was_killed_is_replaced_when_its_lease_has_run_out() -> No
     started = time.monotonic()
     assert leads_within(second, 10)
     assert time.monotonic() - started > 0.9
-    second.stop()
+    second.release()
 
 
 def test_a_leader_that_cannot_renew_steps_down_before_another_may_lead(api_double: Any) -> None:
@@ -70,3 +70,15 @@ def test_a_leader_that_cannot_renew_steps_down_before_another_may_lead(api_doubl
     assert lost.wait(5)
     assert time.monotonic() - started < 1.0
     assert not leader.leads
+
+
+def test_a_server_that_does_not_answer_costs_the_leadership_in_time(api_double: Any) -> None:
+    """The request hangs for half a minute; the clock does not."""
+    leader = replica("a")
+    assert leads_within(leader, 5)
+    lost = threading.Event()
+    leader._try = lambda: time.sleep(30) or True  # type: ignore[method-assign]
+    started = time.monotonic()
+    leader.keep(lost.set)
+    assert lost.wait(5)
+    assert time.monotonic() - started < 1.0

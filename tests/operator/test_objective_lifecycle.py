@@ -110,8 +110,29 @@ def test_deleting_leaves_nothing(world: World) -> None:
     assert {run["state"] for run in world.kubeflow.runs} == {"CANCELING"}
 
 
+def test_deleting_ends_scheduled_runs_too(world: World) -> None:
+    """Kubeflow names those itself; they are found by the experiment."""
+    world.apply()
+    world.reconcile()
+    (first,) = world.kubeflow.runs
+    world.kubeflow.runs.append({**first, "run_id": "scheduled", "display_name": "cut-to-25"})
+    world.double.delete("Objective", "orders")
+    world.operator.reconcile("orders")
+    assert {run["state"] for run in world.kubeflow.runs} == {"CANCELING"}
+
+
+def test_what_never_reached_kubeflow_is_deleted_without_it(world: World) -> None:
+    """A namespace must not hang for a server that was never there."""
+    world.kubeflow.fail("GET", "/apis", 503, times=100)
+    world.apply(objective_manifest(training={}))
+    world.reconcile()
+    world.double.delete("Objective", "orders")
+    world.operator.reconcile("orders")
+    assert world.double.get("Objective", "orders") is None
+
+
 def test_deleting_waits_for_kubeflow(world: World) -> None:
-    """Or the schedule would train for ever for an Objective that nobody sees."""
+    """Or the schedule would train for ever for an Objective that nobody sees; an event says so."""
     world.apply()
     world.reconcile()
     world.double.delete("Objective", "orders")
@@ -119,6 +140,7 @@ def test_deleting_waits_for_kubeflow(world: World) -> None:
     with pytest.raises(Exception, match="Kubeflow"):
         world.operator.reconcile("orders")
     assert world.double.get("Objective", "orders") is not None
+    assert "DeletionWaits" in {event["reason"] for event in world.double.list("Event")}
     world.operator.reconcile("orders")
     assert world.double.get("Objective", "orders") is None
 
@@ -144,6 +166,16 @@ def test_a_conflicting_write_is_tried_again(world: World) -> None:
     with pytest.raises(ClusterError, match="orders"):
         world.operator.reconcile("orders")
     assert world.reconcile().phase is Phase.TRAINING
+
+
+def test_a_status_of_another_release_is_read_as_far_as_it_goes(world: World) -> None:
+    """An unknown phase is found anew; the memory of runs and rollouts stays."""
+    world.apply()
+    world.serve("1")
+    stored = world.double.get("Objective", "orders")["status"]
+    world.double.set_status("Objective", "orders", {**stored, "phase": "Hibernating"}, "tidemill")
+    assert world.reconcile().serving.version == "1"
+    assert len(world.kubeflow.runs) == 1
 
 
 def test_a_stored_objective_that_is_not_valid_says_what_is_wrong(world: World) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from operator_world import World, objective_manifest
@@ -87,6 +88,8 @@ def test_a_cluster_without_kserve_is_told_what_to_install(world: World) -> None:
     world.double.serve("InferenceService")
     world.restart()
     world.reconcile()
+    assert world.condition("Serving")[1] != "KServeMissing"
+    world.reconcile()
     assert world.model_folder() == "1"
 
 
@@ -119,6 +122,60 @@ def test_a_server_that_refuses_a_child_is_quoted(world: World) -> None:
     world.double.check("InferenceService", lambda _: {"spec": "no room for it"})
     assert not world.operator.reconcile("orders").is_settled
     assert "no room for it" in world.condition("Serving")[2]
+    assert world.status().phase is Phase.ROLLING_OUT
+
+
+def test_a_candidate_that_is_never_admitted_is_rolled_back(world: World) -> None:
+    """The clock of its rollout runs on while the server refuses it."""
+    trained(world)
+    world.promote("2")
+
+    def only_the_first(found: dict[str, Any]) -> dict[str, str]:
+        folder = found["spec"]["predictor"]["model"]["args"][0]
+        return {} if folder.endswith("/1") else {"spec": "not this one"}
+
+    world.double.check("InferenceService", only_the_first)
+    world.reconcile()
+    world.later(minutes=11)
+    world.reconcile()
+    assert world.status().serving.rejected == "2"
+    assert world.model_folder() == "1"
+
+
+def test_a_missing_runtime_is_said_with_the_command_that_makes_it(world: World) -> None:
+    """KServe came after this release."""
+    world.double.delete("ClusterServingRuntime", "tidemill-tidemill")
+    world.apply()
+    world.promote("1")
+    world.reconcile()
+    assert world.condition("Serving")[1] == "RuntimeMissing"
+    assert "helm upgrade" in world.condition("Serving")[2]
+
+
+def test_a_rolled_back_champion_can_be_tried_again_by_hand(world: World) -> None:
+    """By the annotation, once the cause is mended."""
+    trained(world)
+    world.promote("2")
+    world.reconcile()
+    world.later(minutes=11)
+    world.reconcile()
+    assert world.status().serving.rejected == "2"
+    found = world.double.get("Objective", "orders")
+    found["metadata"]["annotations"] = {"tidemill.dev/rollout": "again"}
+    world.double.put(found)
+    world.reconcile()
+    assert world.status().serving.candidate == "2"
+
+
+def test_a_kubeflow_that_hangs_keeps_no_champion_waiting(world: World) -> None:
+    """Serving comes first, and a server that was away is left in peace for a while."""
+    world.apply()
+    world.promote("1")
+    world.kubeflow._server.shutdown()
+    world.kubeflow._server.server_close()
+    world.reconcile()
+    assert world.model_folder() == "1"
+    assert world.condition("Compiled")[1] == "KubeflowUnreachable"
 
 
 def test_a_registry_that_is_away_takes_nothing_down(world: World) -> None:
@@ -169,6 +226,7 @@ def test_the_outcome_of_a_scheduled_run_is_heard(world: World) -> None:
 def test_the_monitor_gets_its_retraining_once(world: World) -> None:
     """With the reason, and the cooldown after it."""
     trained(world)
+    world.later(hours=1)
     world.say(verdict(world))
     world.reconcile(times=3)
     assert [run["display_name"] for run in world.kubeflow.runs][1:] == [

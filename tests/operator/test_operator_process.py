@@ -16,7 +16,12 @@ from typing import Any
 import pytest
 import yaml
 from mlflow_stub import MlflowStub
-from operator_world import NAMESPACE, objective_manifest, operator_settings
+from operator_world import (
+    NAMESPACE,
+    install_runtime,
+    objective_manifest,
+    operator_settings,
+)
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -32,6 +37,7 @@ def start(
     tmp_path: Path, api_double: Any, kubeflow_stub: Any, mlflow_stub: MlflowStub
 ) -> Iterator[Start]:
     """`start(port=0)`: an operator process; all end with the test."""
+    install_runtime(api_double)
     settings = operator_settings(kubeflow_stub.url, mlflow=mlflow_stub.url, resyncSeconds=5)
     config = tmp_path / "operator.yaml"
     config.write_text(yaml.safe_dump(settings.model_dump()))

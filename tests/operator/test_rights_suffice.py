@@ -68,7 +68,7 @@ def live_a_life(world: World) -> None:
     world.double.delete("Objective", "orders")
     with suppress(ClusterError):
         world.operator.reconcile("orders")
-    leader.stop()
+    leader.release()
 
 
 def asked(requests: list[tuple[str, str]]) -> Iterator[Right]:

@@ -8,7 +8,7 @@ import pytest
 
 from tidemill.objective.status import ServingStatus
 from tidemill.operator.manifests.inference_service import Traffic
-from tidemill.operator.rollout import Observed, Step, next_step
+from tidemill.operator.rollout import Observed, Step, answer_request, next_step
 from tidemill.operator.settings import Canary
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -119,6 +119,23 @@ def test_a_newer_champion_in_the_middle_starts_its_own_rollout() -> None:
     assert begun.serving.since == NOW + timedelta(minutes=3)
 
 
-def test_an_unknown_champion_changes_nothing() -> None:
-    """The registry may be out of reach for a while."""
+def test_an_unknown_champion_lets_a_rollout_go_on() -> None:
+    """The registry may be out of reach for a while; what is in hand is still judged."""
     assert step(ROLLING, None).serving == ROLLING
+    assert step(ROLLING, None, Observed(ready=True), 1).serving.version == "4"
+    assert step(ROLLING, None, Observed(problem="no room"), 6).serving.rejected == "4"
+
+
+def test_an_unknown_champion_leaves_a_served_version_alone() -> None:
+    """No champion known is not the same as no champion."""
+    served = ServingStatus(version="3")
+    assert step(served, None).serving == served
+
+
+def test_a_request_tries_a_rejected_champion_again() -> None:
+    """Once for each value of the annotation."""
+    rejected = ServingStatus(version="3", rejected="4", cause="no room")
+    asked = answer_request(rejected, "again")
+    assert step(asked, "4").serving.candidate == "4"
+    back = step(asked, "4").serving.model_copy(update={"candidate": "", "rejected": "4"})
+    assert answer_request(back, "again") == back

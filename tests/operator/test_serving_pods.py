@@ -38,6 +38,12 @@ def test_a_pod_on_its_way_out_no_longer_counts() -> None:
     assert pods_of_version([leaving], "1") == VersionPods()
 
 
+def test_a_pod_that_was_evicted_no_longer_counts() -> None:
+    """It stays in the list for long, as Failed."""
+    evicted = pod("1", ready=False, status={"phase": "Failed"})
+    assert pods_of_version([evicted, pod("1")], "1") == VersionPods(ready=1, total=1)
+
+
 def test_a_container_that_cannot_start_says_why() -> None:
     """The kubelet's reason and message."""
     pods = [pod("1", ready=False, status=waiting("ImagePullBackOff", "not found"))]

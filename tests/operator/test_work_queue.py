@@ -48,6 +48,28 @@ def test_a_failed_name_comes_back_later() -> None:
     assert time.monotonic() - started > 0.8
 
 
+def test_a_routine_look_does_not_skip_the_pause_after_a_failure() -> None:
+    """Nor does it add a second one; a change does."""
+    queue = WorkQueue()
+    queue.add("a")
+    queue.take()
+    queue.done("a", retry=True)
+    queue.add("a", urgent=False)
+    assert len(queue) == 0
+    queue.add("a")
+    assert len(queue) == 1
+
+
+def test_an_outage_of_days_ends_nothing() -> None:
+    """The pause stays at its longest, and the queue at one entry."""
+    queue = WorkQueue()
+    for _ in range(3000):
+        queue.add("a")
+        assert queue.take() == "a"
+        queue.done("a", retry=True)
+    assert len(queue._later) == 1
+
+
 def test_closing_lets_every_worker_go() -> None:
     """Even those that wait."""
     queue = WorkQueue()

@@ -28,7 +28,7 @@ class ClusterObjective:
 
 
 def apply_objective(api: KubernetesApi, objective: Objective) -> Applied:
-    """Declare it as it stands in its file; fields that left the file leave the cluster."""
+    """Declare it as it stands in its file; fields of ours that left the file leave the cluster."""
     own = objective.metadata.namespace
     if own not in (None, api.namespace):
         raise ClusterError(

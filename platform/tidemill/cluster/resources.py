@@ -12,6 +12,8 @@ from tidemill.objective.schema import API_VERSION
 
 OBJECTIVE_LABEL = "tidemill.dev/objective"
 """On everything that is made for an Objective: its name."""
+ROLLOUT_ANNOTATION = "tidemill.dev/rollout"
+"""A new value tries a champion again that was rolled back."""
 TRAIN_ANNOTATION = "tidemill.dev/train"
 """On an Objective: a new value asks for a training run."""
 

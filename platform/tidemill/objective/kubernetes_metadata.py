@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 LONGEST_NAME = 63
-NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+NAME_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+"""KServe and Services want a letter first, other than names of Kubernetes in general."""
 NOT_A_NAME = "must be lower-case letters, digits and '-', with no '-' at either end"
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST_SUBDOMAIN = 253

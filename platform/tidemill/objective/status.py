@@ -60,6 +60,8 @@ class TrainingStatus(_Block):
     """Hash of the objective it trained; another hash calls for another run."""
     request: str = ""
     """Value of the annotation `tidemill.dev/train` that was answered last."""
+    schedule: str = ""
+    """Name of the recurring run in Kubeflow Pipelines; empty for none."""
     retrained: datetime | None = None
     """When the last retraining that monitoring asked for began; the cooldown counts from it."""
     result: str = ""
@@ -80,7 +82,9 @@ class ServingStatus(_Block):
     rejected: str = ""
     """The champion that was rolled back; it is not tried again until the champion changes."""
     cause: str = ""
-    """Why it was rolled back."""
+    """Why it was rolled back, or cannot be rolled out."""
+    request: str = ""
+    """Value of the annotation `tidemill.dev/rollout` that was answered last."""
 
 
 class MonitoringStatus(_Block):

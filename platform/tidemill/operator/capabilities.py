@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Set
 from dataclasses import dataclass
@@ -28,15 +29,20 @@ class Capabilities:
     keda: bool = False
     standard_canary: bool = False
     """KServe splits traffic in Standard mode: it knows `spec.canary` and there is a Gateway API."""
+    runtime: bool = False
+    """Our ClusterServingRuntime is there."""
 
 
-def find_capabilities(groups: Set[str], service_crd: dict[str, Any] | None) -> Capabilities:
+def find_capabilities(
+    groups: Set[str], service_crd: dict[str, Any] | None, *, runtime: bool
+) -> Capabilities:
     """From the API groups served and the CustomResourceDefinition of InferenceService, if any."""
     return Capabilities(
         kserve=service_crd is not None,
         knative=KNATIVE in groups,
         keda=KEDA in groups,
         standard_canary=GATEWAY in groups and _knows_canary(service_crd),
+        runtime=runtime,
     )
 
 
@@ -52,15 +58,24 @@ def _knows_canary(crd: dict[str, Any] | None) -> bool:
 class CapabilityCache:
     """Looks again twice a minute: parts are installed and removed while the operator runs."""
 
-    def __init__(self, api: KubernetesApi) -> None:
+    def __init__(self, api: KubernetesApi, runtime: str) -> None:
         self._api = api
+        self._runtime = runtime
+        self._looking = threading.Lock()
         self._found = Capabilities()
         self._looked_at = -_FRESH_SECONDS
 
     def find(self) -> Capabilities:
         """What the cluster can do. Raises ClusterError when it cannot be asked."""
-        if time.monotonic() >= self._looked_at + _FRESH_SECONDS:
-            crd = self._api.get("CustomResourceDefinition", _SERVICE_CRD)
-            self._found = find_capabilities(self._api.groups(), crd)
-            self._looked_at = time.monotonic()
-        return self._found
+        with self._looking:
+            if time.monotonic() >= self._looked_at + _FRESH_SECONDS:
+                self._found = self._look()
+                self._looked_at = time.monotonic()
+            return self._found
+
+    def _look(self) -> Capabilities:
+        crd = self._api.get("CustomResourceDefinition", _SERVICE_CRD)
+        runtime = None
+        if crd is not None:
+            runtime = self._api.get("ClusterServingRuntime", self._runtime)
+        return find_capabilities(self._api.groups(), crd, runtime=runtime is not None)

@@ -19,6 +19,7 @@ BAD_NEWS = frozenset(
         "EndpointDown",
         "FirstVersionNotReady",
         "KServeMissing",
+        "KubeflowRefused",
         "KubeflowUnreachable",
         "MonitorFailed",
         "NotApplied",
@@ -26,11 +27,14 @@ BAD_NEWS = frozenset(
         "Refused",
         "RegistryUnreachable",
         "RolledBack",
+        "RuntimeMissing",
         "RunFailed",
     }
 )
 """Reasons that are worth a warning."""
-TO_REPEAT = frozenset({"KubeflowUnreachable", "NotApplied", "RegistryUnreachable"})
+TO_REPEAT = frozenset(
+    {"KubeflowRefused", "KubeflowUnreachable", "NotApplied", "RegistryUnreachable"}
+)
 """Reasons that may be gone in a moment."""
 _LONGEST_MESSAGE = 2000
 
@@ -70,9 +74,9 @@ def changes(before: Sequence[Condition], after: Sequence[Condition]) -> list[Con
     return [found for found in after if known.get(found.type) != (found.status, found.reason)]
 
 
-def find_phase(state: Mapping[Aspect, Finding], candidate: str) -> Phase:
+def find_phase(state: Mapping[Aspect, Finding], version: str, candidate: str) -> Phase:
     """The one word for all of it. A live endpoint outweighs a training that runs or failed."""
-    if state["Degraded"].holds:
+    if state["Degraded"].holds or (version and not candidate and not state["Serving"].holds):
         return Phase.DEGRADED
     if candidate:
         return Phase.ROLLING_OUT

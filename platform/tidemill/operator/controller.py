@@ -121,8 +121,8 @@ class Controller:
         while (name := self._queue.take()) is not None:
             started = self._moved_at = time.monotonic()
             is_settled = self._reconcile(name)
-            self._metrics.reconciled(time.monotonic() - started, failed=not is_settled)
             self._queue.done(name, retry=not is_settled)
+            self._metrics.reconciled(time.monotonic() - started, failed=not is_settled)
 
     def _reconcile(self, name: str) -> bool:
         try:

@@ -8,24 +8,33 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tidemill.cluster.api import KubernetesApi
-from tidemill.errors import TidemillError
+from tidemill.errors import ClusterError
 
 logger = logging.getLogger("tidemill.operator")
 _LONGEST_MESSAGE = 1000
+_CONFLICT = 409
 _COMPONENT = "tidemill-operator"
 
 
 def post_event(
-    api: KubernetesApi, owner: dict[str, Any], reason: str, message: str, is_warning: bool
+    api: KubernetesApi,
+    owner: dict[str, Any],
+    reason: str,
+    message: str,
+    is_warning: bool,
+    *,
+    once: bool = False,
 ) -> None:
-    """Tell people; an event that cannot be posted changes nothing else."""
+    """Tell people, with `once` only the first time; an event that cannot be posted changes nothing
+    else.
+    """
     metadata = owner["metadata"]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     event = {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{metadata['name']}.{secrets.token_hex(8)}",
+            "name": f"{metadata['name']}.{reason.lower() if once else secrets.token_hex(8)}",
             "namespace": metadata["namespace"],
         },
         "involvedObject": {
@@ -45,5 +54,7 @@ def post_event(
     }
     try:
         api.create(event)
-    except TidemillError as error:
+    except ClusterError as error:
+        if once and error.status == _CONFLICT:
+            return
         logger.warning("%s: an event cannot be posted: %s", metadata["name"], error)

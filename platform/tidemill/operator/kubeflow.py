@@ -120,10 +120,13 @@ class Kubeflow:
             if error.status != 404:
                 raise
 
-    def terminate_runs(self, prefix: str) -> int:
-        """Stop the runs whose names begin with `prefix`; returns how many were stopped."""
-        found = self._api.starting_with(
-            self._api.runs.run_service_list_runs, "runs", prefix, namespace=self._namespace
+    def terminate_runs(self, experiment: str) -> int:
+        """Stop the runs of an experiment, scheduled ones too; returns how many were stopped."""
+        found = self._api.entries(
+            self._api.runs.run_service_list_runs,
+            "runs",
+            namespace=self._namespace,
+            experiment_id=self._experiment(experiment),
         )
         runs = [run for run in map(read_run, found) if not run.ended and run.state != "CANCELING"]
         return sum(self._terminate(run) for run in runs)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.errors import TidemillError
+from tidemill.operator.outage import Outage
 
 _TIMEOUT_SECONDS = 10
 _PAGE = 100
@@ -36,6 +37,7 @@ class KubeflowApi:
         import kfp_server_api as api  # half a CPU second to import
 
         self.endpoint = endpoint.rstrip("/")
+        self._outage = Outage()
         self.types = api
         configuration = api.Configuration(host=self.endpoint)
         configuration.retries = 0  # the caller comes again anyway
@@ -52,12 +54,15 @@ class KubeflowApi:
         """What `method` of a service answers. Raises KubeflowError."""
         from urllib3.exceptions import HTTPError
 
+        self._outage.check()
         try:
             return method(*args, _request_timeout=_TIMEOUT_SECONDS, **options)
         except self.types.ApiException as error:
             raise self._refused(method, error) from error
         except (HTTPError, OSError) as error:
-            raise self._not_reached(method, error) from error
+            away = self._not_reached(method, error)
+            self._outage.note(away)
+            raise away from error
 
     def entries(self, method: Callable[..., Any], field: str, **options: Any) -> list[Any]:
         """The entries of all pages."""

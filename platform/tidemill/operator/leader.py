@@ -1,7 +1,7 @@
 """One leader among the operator's replicas, by a Lease (coordination.k8s.io/v1).
 
-The leader renews well before the Lease runs out; who fails to renew in time stops at once, before
-another may start.
+The leader renews well before the Lease runs out; who fails to renew in time is told, and has
+MARGIN_SECONDS to stop before another may start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger = logging.getLogger("tidemill.operator")
 
 LEASE_SECONDS = 15.0
 _RENEW_SECONDS = 3.0
-_MARGIN_SECONDS = 5.0
+MARGIN_SECONDS = 5.0
 """How long before the end of the Lease a leader that cannot renew it steps down."""
 
 
@@ -34,7 +34,7 @@ class Leadership:
         identity: str,
         lease_seconds: float = LEASE_SECONDS,
         renew_seconds: float = _RENEW_SECONDS,
-        margin_seconds: float = _MARGIN_SECONDS,
+        margin_seconds: float = MARGIN_SECONDS,
     ) -> None:
         self._api = api
         self._lease = lease
@@ -44,6 +44,7 @@ class Leadership:
         self._margin_seconds = margin_seconds
         self._stop = threading.Event()
         self._seen: tuple[str, float] = ("", 0.0)
+        self._renewed_at = 0.0
         self.leads = False
 
     def wait(self) -> bool:
@@ -59,23 +60,35 @@ class Leadership:
 
     def keep(self, on_loss: Callable[[], None]) -> None:
         """Renew in the background; call `on_loss` once when leadership is lost."""
-        threading.Thread(target=self._keep, args=(on_loss,), name="leader", daemon=True).start()
+        self._renewed_at = time.monotonic()
+        threading.Thread(target=self._renew, name="lease", daemon=True).start()
+        threading.Thread(target=self._watch, args=(on_loss,), name="leader", daemon=True).start()
 
-    def stop(self) -> None:
-        """Leave the election, and let another replica lead at once."""
+    def quit(self) -> None:
+        """Leave the election; a lease that is held stays held until `release`."""
+        self._stop.set()
+
+    def release(self) -> None:
+        """Let another replica lead at once. To be called when the work has ended."""
         self._stop.set()
         if self.leads:
             self.leads = False
-            self._release()
+            self._give_back()
 
-    def _keep(self, on_loss: Callable[[], None]) -> None:
-        renewed = time.monotonic()
+    def _renew(self) -> None:
         while not self._stop.wait(self._renew_seconds):
+            started = time.monotonic()
             if self._try():
-                renewed = time.monotonic()
-            elif time.monotonic() - renewed > self._lease_seconds - self._margin_seconds:
+                self._renewed_at = started
+
+    def _watch(self, on_loss: Callable[[], None]) -> None:
+        """By a clock of its own: a request for the Lease may hang longer than the Lease lasts."""
+        longest = self._lease_seconds - self._margin_seconds
+        while not self._stop.wait(self._renew_seconds / 5):
+            if time.monotonic() - self._renewed_at > longest:
                 logger.error("the lease %s could not be renewed in time", self._lease)
                 self.leads = False
+                self._stop.set()
                 on_loss()
                 return
 
@@ -83,7 +96,8 @@ class Leadership:
         """Take or renew the Lease, if it is ours, free, or not renewed for its whole duration."""
         try:
             return self._take(self._api.get("Lease", self._lease))
-        except TidemillError as error:
+        except Exception as error:
+            # Whatever it is, it is no lease; a thread that died would renew nothing ever again.
             logger.warning("lease %s: %s", self._lease, error)
             return False
 
@@ -106,7 +120,7 @@ class Leadership:
             self._seen = (renewal, time.monotonic())
         return time.monotonic() - self._seen[1] > float(spec.get("leaseDurationSeconds", 0))
 
-    def _release(self) -> None:
+    def _give_back(self) -> None:
         try:
             live = self._api.get("Lease", self._lease)
             if live is not None and live["spec"].get("holderIdentity") == self._identity:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.errors import TidemillError
+from tidemill.operator.outage import Outage
 from tidemill.outcome import TrainingOutcome
 
 logger = logging.getLogger("tidemill.operator")
@@ -59,6 +60,7 @@ class ModelRegistry:
             retries=0,
             maxsize=_CONNECTIONS,
         )
+        self._outage = Outage()
         # A version's metrics never change, so only a new champion costs more than one call.
         self._champions: dict[str, tuple[str, Champion]] = {}
 
@@ -106,12 +108,14 @@ class ModelRegistry:
         """The JSON answer; None when MLflow has no such thing."""
         import urllib3
 
+        self._outage.check()
         try:
             answer = self._http.request("GET", f"{self._url}/api/2.0/mlflow/{path}", fields=query)
         except urllib3.exceptions.HTTPError as error:
-            raise ModelRegistryError(
-                f"MLflow at {self._url} was not reached: {error}", hint=_HINT
-            ) from error
+            message = f"MLflow at {self._url} was not reached: {error}"
+            away = ModelRegistryError(message, hint=_HINT)
+            self._outage.note(away)
+            raise away from error
         body = _read_json(answer.data)
         if answer.status == 404 and body.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
             return None

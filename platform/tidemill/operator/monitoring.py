@@ -10,7 +10,7 @@ from tidemill.cluster.resources import OBJECTIVE_LABEL
 from tidemill.objective import Objective
 from tidemill.objective.status import MonitoringStatus
 from tidemill.operator.conditions import Finding
-from tidemill.operator.manifests.common import is_as_declared
+from tidemill.operator.manifests.common import is_as_declared, signed
 from tidemill.operator.manifests.monitor import monitor_cron_job, monitor_name
 from tidemill.operator.settings import OperatorSettings
 from tidemill.operator.verdicts import MonitorOutcome, newest_verdict
@@ -38,8 +38,9 @@ def pursue_monitoring(
     if not version or objective.spec.monitoring.schedule is None:
         if live is not None:
             api.delete("CronJob", name)
-        return Monitored(monitoring, _NOTHING_TO_WATCH if not version else _NO_SCHEDULE)
-    wanted = monitor_cron_job(owner, objective, settings)
+        # What an earlier monitor asked for must not outlive it.
+        return Monitored(MonitoringStatus(), _NOTHING_TO_WATCH if not version else _NO_SCHEDULE)
+    wanted = signed(monitor_cron_job(owner, objective, settings))
     if live is None or not is_as_declared(live, wanted):
         api.apply(wanted)
     chosen = f"{OBJECTIVE_LABEL}={objective.name},app.kubernetes.io/component=monitoring"

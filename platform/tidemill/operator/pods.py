@@ -21,12 +21,10 @@ class VersionPods:
 
 
 def pods_of_version(pods: Iterable[dict[str, Any]], version: str) -> VersionPods:
-    """Count the pods whose server was started with the folder of `version`; those that are
-    being deleted no longer count.
+    """Count the pods whose server was started with the folder of `version`; those that have ended,
+    were evicted, or are being deleted no longer count.
     """
-    chosen = [
-        pod for pod in pods if _serves(pod, version) and "deletionTimestamp" not in pod["metadata"]
-    ]
+    chosen = [pod for pod in pods if _serves(pod, version) and _lives(pod)]
     waiting = [pod for pod in chosen if not _is_ready(pod)]
     problems = [problem for pod in waiting if (problem := _problem(pod))]
     return VersionPods(len(chosen) - len(waiting), len(chosen), problems[0] if problems else "")
@@ -37,6 +35,11 @@ def _serves(pod: dict[str, Any], version: str) -> bool:
     return any(
         arg.startswith("--model-dir=") and arg.rsplit("/", 1)[-1] == version for arg in arguments
     )
+
+
+def _lives(pod: dict[str, Any]) -> bool:
+    has_ended = pod.get("status", {}).get("phase") in {"Failed", "Succeeded"}
+    return not has_ended and "deletionTimestamp" not in pod["metadata"]
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 
@@ -10,7 +11,7 @@ from tidemill.cluster.api import KubernetesApi
 from tidemill.errors import OperatorError
 from tidemill.operator.controller import Controller
 from tidemill.operator.kubeflow import Kubeflow
-from tidemill.operator.leader import Leadership
+from tidemill.operator.leader import MARGIN_SECONDS, Leadership
 from tidemill.operator.metrics import OperatorMetrics
 from tidemill.operator.model_registry import ModelRegistry
 from tidemill.operator.probe import serve_probe
@@ -25,6 +26,8 @@ def run_operator(settings: OperatorSettings, identity: str, host: str, port: int
 
     Raises OperatorError when leadership is lost: the pod is started again and waits its turn.
     """
+    # kopf names itself by the user otherwise, and a container's user may have no name.
+    os.environ.setdefault("POD_ID", identity)
     api = KubernetesApi.connect(None, settings.namespace)
     kubeflow = Kubeflow(
         settings.kubeflow.endpoint,
@@ -40,11 +43,15 @@ def run_operator(settings: OperatorSettings, identity: str, host: str, port: int
 
     def stop(*_: object) -> None:
         controller.stop()
-        leadership.stop()
+        leadership.quit()
 
     def step_down() -> None:
         lost.set()
         controller.stop()
+        # Work that hangs must end before another replica may lead.
+        last_resort = threading.Timer(MARGIN_SECONDS - 1, os._exit, [1])
+        last_resort.daemon = True
+        last_resort.start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
@@ -55,7 +62,7 @@ def run_operator(settings: OperatorSettings, identity: str, host: str, port: int
             leadership.keep(step_down)
             controller.run()
     finally:
-        leadership.stop()
+        leadership.release()
         probe.shutdown()
     if lost.is_set():
         raise OperatorError("another replica may lead now", hint="this one starts again and waits")

@@ -7,6 +7,7 @@ stopped anywhere and started again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +59,23 @@ def read_objective(owner: dict[str, Any]) -> Objective:
     return Objective.model_validate({**declared, "metadata": name})
 
 
+def read_status(owner: dict[str, Any]) -> ObjectiveStatus:
+    """What was reported before, as far as it can be read: another release may have written it."""
+    stored = owner.get("status") or {}
+    memory = {key: stored[key] for key in ("training", "serving", "monitoring") if key in stored}
+    for readable in (stored, memory):
+        with suppress(ValidationError):
+            return ObjectiveStatus.model_validate(readable)
+    return ObjectiveStatus()
+
+
+def has_reached_kubeflow(owner: dict[str, Any]) -> bool:
+    """Whether anything may have been made there. A schedule is made before it is noted."""
+    training = read_status(owner).training
+    declared = owner.get("spec", {}).get("training", {}).get("schedule")
+    return bool(training.run or training.schedule or declared)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a call came to."""
@@ -103,7 +121,7 @@ class Reconciler:
         self._kubeflow = kubeflow
         self._registry = registry
         self._clock = clock
-        self._capabilities = CapabilityCache(api)
+        self._capabilities = CapabilityCache(api, settings.runtime)
         self._training = TrainingPlans(settings, kubeflow)
 
     def reconcile(self, name: str) -> Outcome:
@@ -119,7 +137,7 @@ class Reconciler:
             return Outcome(None)
         if FINALIZER not in owner["metadata"].get("finalizers", []):
             owner = self._hold(owner)
-        before = ObjectiveStatus.model_validate(owner.get("status") or {})
+        before = read_status(owner)
         try:
             objective = read_objective(owner)
         except ValidationError as error:
@@ -127,9 +145,10 @@ class Reconciler:
             return Outcome(Phase.FAILED)
         turn = _Turn(owner, objective, before, self._clock())
         champion = self._find_champion(turn)
-        self._train(turn, champion)
+        # Training comes last: a Kubeflow that hangs must not keep a champion waiting.
         self._serve(turn, champion)
         self._monitor(turn)
+        self._train(turn, champion)
         self._report(turn, before)
         reasons = {finding.reason for finding in turn.findings.values()}
         return Outcome(turn.status.phase, is_settled=not reasons & TO_REPEAT)
@@ -159,7 +178,9 @@ class Reconciler:
             turn.update(training=training)
         except KubeflowError as error:
             self._training.forget()
-            turn.found(cannot_tell("Compiled", "KubeflowUnreachable", error))
+            refused = 400 <= error.status < 500
+            reason = "KubeflowRefused" if refused else "KubeflowUnreachable"
+            turn.found(cannot_tell("Compiled", reason, error))
         except TidemillError as error:
             turn.found(cannot_tell("Trained", "RegistryUnreachable", error))
         if "Trained" not in turn.findings:
@@ -216,7 +237,9 @@ class Reconciler:
         turn.update(
             observedGeneration=generation,
             type=turn.objective.type,
-            phase=find_phase(turn.findings, turn.status.serving.candidate),
+            phase=find_phase(
+                turn.findings, turn.status.serving.version, turn.status.serving.candidate
+            ),
             conditions=conditions,
         )
         self._write(turn.owner, before, turn.status)
@@ -263,11 +286,19 @@ class Reconciler:
         held = owner["metadata"].get("finalizers", [])
         if FINALIZER not in held:
             return
-        prefix = f"{run_prefix(owner)}-"
-        for schedule in self._kubeflow.schedules(prefix):
-            self._kubeflow.delete_schedule(schedule.id)
-        self._kubeflow.terminate_runs(prefix)
+        if has_reached_kubeflow(owner):
+            try:
+                self._clear_kubeflow(owner)
+            except KubeflowError as error:
+                message = f"the schedule and runs are to be removed first: {error.message}"
+                post_event(self._api, owner, "DeletionWaits", message, is_warning=True, once=True)
+                raise
         self._set_finalizers(owner, [name for name in held if name != FINALIZER])
+
+    def _clear_kubeflow(self, owner: dict[str, Any]) -> None:
+        for schedule in self._kubeflow.schedules(f"{run_prefix(owner)}-"):
+            self._kubeflow.delete_schedule(schedule.id)
+        self._kubeflow.terminate_runs(owner["metadata"]["name"])
 
     def _set_finalizers(self, owner: dict[str, Any], names: list[str]) -> dict[str, Any]:
         """Conditional on what was read, so that nobody else's finalizer is lost."""

@@ -52,17 +52,20 @@ def next_step(
     policy: Canary,
     is_split: bool,
 ) -> Step:
-    """Advance the rollout. `is_split` says that the candidate takes only a share of the traffic."""
-    if champion is None:
+    """Advance the rollout. `is_split` says that the candidate takes only a share of the traffic.
+
+    A champion of None is unknown or was taken away: what is in hand is brought to its end.
+    """
+    champion = champion or serving.candidate or serving.version
+    if not champion:
         return Step(serving)
     if champion == serving.version:
         return _settle(serving)
     if champion == serving.rejected:
         return Step(serving.model_copy(update={"candidate": "", "since": None}))
     if champion != serving.candidate:
-        begun = serving.model_copy(
-            update={"candidate": champion, "since": now, "rejected": "", "cause": ""}
-        )
+        news = {"candidate": champion, "since": now, "rejected": "", "cause": ""}
+        begun = serving.model_copy(update=news)
         before = f", instead of version {serving.version}" if serving.version else ""
         return Step(begun, ("RolloutStarted", f"version {champion} is rolled out{before}"))
     return _judge(serving, observed, now, policy, is_split)
@@ -89,7 +92,7 @@ def _judge(
     is_watched = is_split or rate is not None
     if is_watched and age < timedelta(minutes=policy.minutes):
         return Step(serving)
-    done = ServingStatus(version=serving.candidate)
+    done = ServingStatus(version=serving.candidate, request=serving.request)
     return Step(done, ("RolledOut", f"version {serving.candidate} takes all requests"))
 
 
@@ -97,7 +100,13 @@ def _reject(serving: ServingStatus, cause: str) -> Step:
     """Back to the version before; where there is none, the first version is given more time."""
     if not serving.version:
         return Step(serving.model_copy(update={"cause": cause}))
-    back = ServingStatus(version=serving.version, rejected=serving.candidate, cause=cause)
-    return Step(
-        back, ("RolledBack", f"version {serving.candidate}: {cause}; back to {serving.version}")
-    )
+    news = {"candidate": "", "since": None, "rejected": serving.candidate, "cause": cause}
+    message = f"version {serving.candidate}: {cause}; back to {serving.version}"
+    return Step(serving.model_copy(update=news), ("RolledBack", message))
+
+
+def answer_request(serving: ServingStatus, request: str) -> ServingStatus:
+    """Try a rejected champion again when the annotation `tidemill.dev/rollout` has a new value."""
+    if request == serving.request:
+        return serving
+    return serving.model_copy(update={"request": request, "rejected": "", "cause": ""})

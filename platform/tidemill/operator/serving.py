@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any, cast
 
 from tidemill.cluster.api import KubernetesApi
+from tidemill.cluster.resources import ROLLOUT_ANNOTATION
+from tidemill.errors import ClusterError
 from tidemill.objective import Objective
 from tidemill.objective.status import ServingStatus
 from tidemill.operator.capabilities import MODES, Capabilities, Mode
-from tidemill.operator.conditions import NOT_DEGRADED, Finding
-from tidemill.operator.manifests.common import is_as_declared
+from tidemill.operator.conditions import NOT_DEGRADED, Finding, cannot_tell
+from tidemill.operator.manifests.common import is_as_declared, signed
 from tidemill.operator.manifests.inference_service import (
     MODE_ANNOTATION,
     Traffic,
@@ -21,7 +23,7 @@ from tidemill.operator.manifests.inference_service import (
 )
 from tidemill.operator.pods import pods_of_version
 from tidemill.operator.prometheus import error_rate
-from tidemill.operator.rollout import Observed, Step, next_step
+from tidemill.operator.rollout import Observed, Step, answer_request, next_step
 from tidemill.operator.settings import OperatorSettings
 
 _POD_LABEL = "serving.kserve.io/inferenceservice"
@@ -51,18 +53,40 @@ def pursue_serving(
     """Advance the rollout by one step and put the InferenceService right."""
     if not can.kserve:
         return Served(serving, "", (_KSERVE_MISSING, NOT_DEGRADED))
-    name = service_name(objective.name)
-    live = api.get("InferenceService", name)
+    if not can.runtime:
+        return Served(serving, "", (_runtime_missing(settings.runtime), NOT_DEGRADED))
+    serving = answer_request(serving, _asked(owner))
+    live = api.get("InferenceService", service_name(objective.name))
     mode = _mode(settings, can, live)
-    is_split = bool(serving.version) and splits_traffic(mode, objective.spec.serving.replicas, can)
+    percent = settings.serving.canary.percent
+    can_split = percent > 0 and splits_traffic(mode, objective.spec.serving.replicas, can)
+    is_split = bool(serving.version) and can_split
     observed = _observe(api, settings, objective.name, serving, mode, live, is_split)
     step = next_step(serving, champion, observed, now, settings.serving.canary, is_split)
-    traffic = step.traffic(settings.serving.canary.percent if is_split else 0)
+    traffic = step.traffic(percent if is_split else 0)
     if traffic is None:
         return Served(step.serving, "", (_NO_MODEL, NOT_DEGRADED))
-    live = _put_right(api, settings, can, owner, objective, traffic, mode, live)
+    wanted = signed(inference_service(owner, objective, traffic, mode, can, settings))
+    try:
+        live = _put_right(api, live, wanted)
+    except ClusterError as error:
+        return _not_applied(step, live, error)
     findings = (_serving_finding(step, live, traffic), _degraded_finding(step, live))
     return Served(step.serving, _url(live), findings, step.event)
+
+
+def _not_applied(step: Step, live: dict[str, Any] | None, error: ClusterError) -> Served:
+    """The clock of a rollout runs on, so that a candidate nobody admits is rolled back too."""
+    serving = step.serving
+    if serving.candidate:
+        serving = serving.model_copy(update={"cause": error.message})
+    url = "" if live is None else _url(live)
+    findings = (cannot_tell("Serving", "NotApplied", error), NOT_DEGRADED)
+    return Served(serving, url, findings, step.event)
+
+
+def _asked(owner: dict[str, Any]) -> str:
+    return str(owner["metadata"].get("annotations", {}).get(ROLLOUT_ANNOTATION, ""))
 
 
 def _mode(settings: OperatorSettings, can: Capabilities, live: dict[str, Any] | None) -> Mode:
@@ -111,28 +135,12 @@ def _newest_revision_is_ready(live: dict[str, Any]) -> bool:
 
 
 def _put_right(
-    api: KubernetesApi,
-    settings: OperatorSettings,
-    can: Capabilities,
-    owner: dict[str, Any],
-    objective: Objective,
-    traffic: Traffic,
-    mode: Mode,
-    live: dict[str, Any] | None,
+    api: KubernetesApi, live: dict[str, Any] | None, wanted: dict[str, Any]
 ) -> dict[str, Any]:
     """Apply only what differs, so that a cluster at rest gets no writes."""
-    wanted = inference_service(owner, objective, traffic, mode, can, settings)
-    if live is not None and is_as_declared(live, wanted) and _has_no_leftover(live, wanted):
+    if live is not None and is_as_declared(live, wanted):
         return live
     return api.apply(wanted)
-
-
-def _has_no_leftover(live: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """A canary that has ended must go; everything else KServe may add is its own affair."""
-    return ("canary" in live["spec"]) == ("canary" in wanted["spec"]) and (
-        ("canaryTrafficPercent" in live["spec"]["predictor"])
-        == ("canaryTrafficPercent" in wanted["spec"]["predictor"])
-    )
 
 
 def _ready(live: dict[str, Any]) -> dict[str, Any]:
@@ -162,7 +170,8 @@ def _degraded_finding(step: Step, live: dict[str, Any]) -> Finding:
     if serving.rejected:
         message = (
             f"champion {serving.rejected} was rolled back: {serving.cause}; version "
-            f"{serving.version} answers. Promote another version, or repair and promote it again"
+            f"{serving.version} answers. Promote another version, or repair the cause and give the "
+            f"annotation `{ROLLOUT_ANNOTATION}` a new value"
         )
         return Finding("Degraded", True, "RolledBack", message)
     if serving.version and _ready(live).get("status") == "False":
@@ -180,6 +189,11 @@ _KSERVE_MISSING = Finding(
     "Serving",
     False,
     "KServeMissing",
-    "the cluster has no KServe (API group serving.kserve.io); install KServe 0.15 or later, and "
-    "this goes on by itself",
+    "the cluster has no KServe (no kind InferenceService); install KServe 0.17 or newer, then run "
+    "`helm upgrade` for its runtime",
 )
+
+
+def _runtime_missing(name: str) -> Finding:
+    message = f"there is no ClusterServingRuntime '{name}'; `helm upgrade` of this release makes it"
+    return Finding("Serving", False, "RuntimeMissing", message)

@@ -49,8 +49,8 @@ class PipelineSettings(_Block):
 class Canary(_Block):
     """How carefully a new champion takes over."""
 
-    percent: int = Field(default=10, ge=1, le=99)
-    """Share of the traffic a canary gets, where the cluster can split traffic."""
+    percent: int = Field(default=10, ge=0, le=99)
+    """Share of the traffic a canary gets, where the cluster can split traffic; 0 splits none."""
     minutes: int = Field(default=10, ge=0)
     """How long it is watched, where there is something to watch: split traffic or Prometheus."""
     readyMinutes: int = Field(default=10, ge=1)  # noqa: N815

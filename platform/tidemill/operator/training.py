@@ -75,7 +75,7 @@ def pursue_training(
     now: datetime,
 ) -> TrainingStatus:
     """Follow the newest run, start the one that is due, keep the schedule; returns the status."""
-    keep_schedule(kubeflow, plan, owner, objective)
+    training = keep_schedule(kubeflow, plan, owner, objective, training)
     training = _follow(kubeflow, training, outcome)
     if is_running(training):
         return training
@@ -91,10 +91,16 @@ def is_running(training: TrainingStatus) -> bool:
 
 
 def keep_schedule(
-    kubeflow: Kubeflow, plan: TrainingPlan, owner: dict[str, Any], objective: Objective
-) -> None:
+    kubeflow: Kubeflow,
+    plan: TrainingPlan,
+    owner: dict[str, Any],
+    objective: Objective,
+    training: TrainingStatus,
+) -> TrainingStatus:
     """One recurring run if there is a schedule, none otherwise, none of an older definition."""
     cron = objective.spec.training.schedule
+    if cron is None and not training.schedule:
+        return training
     wanted = "" if cron is None else _schedule_name(plan, owner, objective, cron)
     for found in kubeflow.schedules(f"{run_prefix(owner)}-schedule-"):
         if found.name != wanted:
@@ -102,6 +108,7 @@ def keep_schedule(
     if cron is not None:
         parameters = plan.parameters(objective, "scheduled")
         kubeflow.ensure_schedule(plan.experiment, wanted, plan.version, cron, parameters)
+    return training.model_copy(update={"schedule": wanted})
 
 
 def _schedule_name(

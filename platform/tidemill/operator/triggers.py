@@ -44,7 +44,8 @@ def due_run(
     if training.spec != objective.hash:
         reason = "the objective changed" if training.spec else "first run"
         updates = {"spec": objective.hash, "request": request}
-        return Trigger(f"{prefix}-g{metadata['generation']}", reason, updates)
+        name = f"{prefix}-g{metadata['generation']}-{objective.hash[:6]}"
+        return Trigger(name, reason, updates)
     if request != training.request and request:
         digest = hashlib.sha256(request.encode()).hexdigest()[:8]
         return Trigger(f"{prefix}-r{digest}", "asked for by hand", {"request": request})
@@ -74,7 +75,8 @@ def _retraining(
     last = training.retrained
     if last is not None and now < last + objective.spec.monitoring.retrain.cooldown:
         return None
-    if last is not None and monitoring.at <= last:
-        return None
+    since = max((at for at in (last, training.started) if at is not None), default=None)
+    if since is not None and monitoring.at <= since:
+        return None  # it judged the model before the newest run
     name = f"{prefix}-m{monitoring.at:%Y%m%d%H%M%S}"
     return Trigger(name, f"monitor: {monitoring.reason}", {"retrained": now})

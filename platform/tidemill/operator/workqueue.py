@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
 from collections import deque
 
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 300.0
+_MOST_DOUBLINGS = 10
 
 
 class WorkQueue:
@@ -21,7 +21,7 @@ class WorkQueue:
     def __init__(self) -> None:
         self._urgent: deque[str] = deque()
         self._routine: deque[str] = deque()
-        self._later: list[tuple[float, str]] = []
+        self._later: dict[str, float] = {}
         self._waiting: dict[str, deque[str]] = {}
         self._taken: set[str] = set()
         self._again: set[str] = set()
@@ -51,15 +51,18 @@ class WorkQueue:
         with self._changed:
             self._taken.discard(name)
             if retry:
-                failures = self._failures[name] = self._failures.get(name, 0) + 1
-                delay = min(_FIRST_RETRY_SECONDS * 2 ** (failures - 1), _LONGEST_RETRY_SECONDS)
-                heapq.heappush(self._later, (time.monotonic() + delay, name))
+                self._put_off(name)
             else:
                 self._failures.pop(name, None)
             if name in self._again:
                 self._again.discard(name)
                 self._add(name, urgent=True)
             self._changed.notify()
+
+    def _put_off(self, name: str) -> None:
+        failures = self._failures[name] = min(self._failures.get(name, 0) + 1, _MOST_DOUBLINGS)
+        seconds = min(_FIRST_RETRY_SECONDS * 2 ** (failures - 1), _LONGEST_RETRY_SECONDS)
+        self._later[name] = time.monotonic() + seconds
 
     def close(self) -> None:
         """Let all workers go."""
@@ -75,6 +78,9 @@ class WorkQueue:
         if name in self._taken:
             self._again.add(name)
             return
+        if name in self._later and not urgent:
+            return  # its time will come; a routine look must not skip the pause after a failure
+        self._later.pop(name, None)
         line = self._urgent if urgent else self._routine
         stands = self._waiting.get(name)
         if stands is line or stands is self._urgent:
@@ -94,8 +100,10 @@ class WorkQueue:
         return None
 
     def _wake(self) -> None:
-        while self._later and self._later[0][0] <= time.monotonic():
-            self._add(heapq.heappop(self._later)[1], urgent=False)
+        now = time.monotonic()
+        for name in [name for name, due in self._later.items() if due <= now]:
+            del self._later[name]
+            self._add(name, urgent=False)
 
     def _seconds_to_next(self) -> float | None:
-        return max(0.0, self._later[0][0] - time.monotonic()) if self._later else None
+        return max(0.0, min(self._later.values()) - time.monotonic()) if self._later else None

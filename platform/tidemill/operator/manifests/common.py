@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 from tidemill.cluster.resources import OBJECTIVE_LABEL
 
 HOME = "/tidemill"
+_DIGEST = "tidemill.dev/declared"
 
 
 def child_name(objective: str, longest: int, suffix: str = "") -> str:
@@ -49,6 +51,13 @@ def labels(objective: str, component: str) -> dict[str, str]:
     }
 
 
+def signed(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest with a digest of itself, by which a field that is declared no more is seen."""
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+    annotations = {**manifest["metadata"].get("annotations", {}), _DIGEST: digest}
+    return {**manifest, "metadata": {**manifest["metadata"], "annotations": annotations}}
+
+
 def is_as_declared(live: Any, declared: Any) -> bool:
     """Whether `live` has everything that `declared` says; a server adds defaults of its own."""
     if isinstance(declared, dict):
@@ -61,4 +70,14 @@ def is_as_declared(live: Any, declared: Any) -> bool:
             and len(live) == len(declared)
             and all(map(is_as_declared, live, declared))
         )
-    return bool(live == declared)
+    return bool(live == declared) or _is_same_quantity(live, declared)
+
+
+def _is_same_quantity(live: Any, declared: Any) -> bool:
+    """A server writes 1000m as 1, and 1024Mi as 1Gi."""
+    from kubernetes.utils.quantity import parse_quantity  # slow to import
+
+    try:
+        return bool(parse_quantity(live) == parse_quantity(declared))
+    except (ValueError, TypeError):
+        return False

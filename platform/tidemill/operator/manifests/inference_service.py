@@ -1,4 +1,4 @@
-"""The InferenceService of an Objective (KServe 0.15 and later)."""
+"""The InferenceService of an Objective (KServe 0.17 and later)."""
 
 from __future__ import annotations
 
@@ -131,14 +131,14 @@ def _scale_by_pods(
 ) -> str:
     """Set the bounds and the metric; returns KServe's class of autoscaler.
 
-    Without one, `minReplicas` is how many there are.
+    Without one, `minReplicas` is how many there are. It is never 0: the server itself counts the
+    requests, so without one nobody would see the request that should wake it.
     """
     predictor["minReplicas"] = max(1, replicas.min)
     if replicas.min == replicas.max:
         return "none"
     predictor["maxReplicas"] = replicas.max
     if can.keda and settings.prometheus:
-        predictor["minReplicas"] = replicas.min
         predictor["autoScaling"] = {"metrics": [_request_metric(objective, settings)]}
         return "keda"
     predictor["scaleMetric"] = "cpu"

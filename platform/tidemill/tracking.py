@@ -20,8 +20,9 @@ from tidemill.home import Home
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# MLflow's own would wait for minutes and draw progress bars into logs.
+# MLflow's own would wait for minutes, draw progress bars into logs, and report its use to others.
 _DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",

@@ -111,7 +111,7 @@ def test_the_sample_is_loaded_on_demand(chart):
     """By the command of the CLI, into the home."""
     job = chart.one("Job", "sample", "default", "--set", "sample.enabled=true")
     container = job["spec"]["template"]["spec"]["containers"][0]
-    assert container["args"] == ["events", "sample"]
+    assert container["args"] == ["events", "sample", "--recent"]
     assert {"name": "home", "mountPath": "/tidemill"} in container["volumeMounts"]
 
 

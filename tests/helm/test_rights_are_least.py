@@ -7,8 +7,9 @@ import pytest
 TEMPLATE = "templates/operator/rbac.yaml"
 
 
-def rules(chart, kind):
-    return [rule for found in chart.render() if found["kind"] == kind for rule in found["rules"]]
+def rules(chart, kind, *options):
+    objects = chart.render("default", *options)
+    return [rule for found in objects if found["kind"] == kind for rule in found["rules"]]
 
 
 @pytest.mark.parametrize("kind", ["Role", "ClusterRole"])
@@ -19,14 +20,20 @@ def test_nothing_is_granted_by_wildcard(chart, kind):
         assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
 
 
-def test_in_the_cluster_only_kinds_may_be_read(chart):
+def test_in_the_cluster_only_kinds_and_our_runtime_may_be_read(chart):
     """No Secret, no pod, nothing of another namespace."""
     assert rules(chart, "ClusterRole") == [
         {
             "apiGroups": ["apiextensions.k8s.io"],
             "resources": ["customresourcedefinitions"],
             "verbs": ["get", "list", "watch"],
-        }
+        },
+        {
+            "apiGroups": ["serving.kserve.io"],
+            "resources": ["clusterservingruntimes"],
+            "resourceNames": ["tidemill-tidemill"],
+            "verbs": ["get"],
+        },
     ]
 
 
@@ -58,7 +65,9 @@ def test_every_verb_has_its_reason(chart):
     """In the comment above its rule; a rule may point at the one before it."""
     text = (chart.folder / TEMPLATE).read_text()
     blocks = re.findall(r"((?:  # .*\n)+)  - apiGroups:(?:.*\n)*?    verbs: \[(.*)\]", text)
-    assert len(blocks) == len(rules(chart, "Role")) + len(rules(chart, "ClusterRole"))
+    multi_user = ("--set", "kubeflow.multiUser=true")
+    granted = rules(chart, "Role", *multi_user) + rules(chart, "ClusterRole", *multi_user)
+    assert len(blocks) == len(granted)
     explained: set[str] = set()
     for comment, verbs in blocks:
         words = set(re.findall(r"\w+", " ".join(re.findall(r"[\w, ]+(?=:)", comment))))
@@ -72,3 +81,13 @@ def test_the_operators_account_is_the_only_subject(chart):
     subjects = [subject for found in bindings for subject in found["subjects"]]
     account = {"kind": "ServiceAccount", "name": "tidemill-operator", "namespace": "tidemill"}
     assert subjects == [account, account]
+
+
+def test_a_multi_user_kubeflow_is_asked_with_rights_of_its_own(chart):
+    """It asks the API server what the operator may do; others need none of it."""
+    group = "pipelines.kubeflow.org"
+    usual = [rule for rule in rules(chart, "Role") if group in rule["apiGroups"]]
+    asked = rules(chart, "Role", "--set", "kubeflow.multiUser=true")
+    found = {r for rule in asked if group in rule["apiGroups"] for r in rule["resources"]}
+    assert usual == []
+    assert found == {"pipelines", "pipelines/versions", "experiments", "runs", "jobs"}

@@ -10,7 +10,7 @@ from operator_world import World, objective_manifest
 
 from tidemill.errors import ClusterError
 from tidemill.objective.status import Phase
-from tidemill.operator.reconcile import FINALIZER
+from tidemill.operator.deletion import FINALIZER
 
 
 def test_an_objective_is_compiled_scheduled_and_trained_at_once(world: World) -> None:

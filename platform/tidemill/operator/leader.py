@@ -124,7 +124,8 @@ class Leadership:
         try:
             live = self._api.get("Lease", self._lease)
             if live is not None and live["spec"].get("holderIdentity") == self._identity:
-                live["spec"]["holderIdentity"] = ""
+                # Absent and not empty: newer API servers refuse an empty holder.
+                del live["spec"]["holderIdentity"]
                 self._api.replace(live)
         except TidemillError as error:
             logger.warning("lease %s runs out by itself: %s", self._lease, error)

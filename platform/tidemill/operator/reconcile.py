@@ -7,7 +7,6 @@ stopped anywhere and started again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +16,7 @@ from pydantic import ValidationError
 from tidemill.cluster.api import KubernetesApi
 from tidemill.errors import ClusterError, TidemillError
 from tidemill.objective import Objective
-from tidemill.objective.status import ObjectiveStatus, Phase
+from tidemill.objective.status import Condition, ObjectiveStatus, Phase
 from tidemill.operator.capabilities import CapabilityCache
 from tidemill.operator.conditions import (
     ASPECTS,
@@ -31,49 +30,20 @@ from tidemill.operator.conditions import (
     find_phase,
     to_conditions,
 )
+from tidemill.operator.deletion import hold, let_go
 from tidemill.operator.events import post_event
 from tidemill.operator.kubeflow import Kubeflow, KubeflowError
 from tidemill.operator.model_registry import Champion, ModelRegistry
 from tidemill.operator.monitoring import pursue_monitoring
+from tidemill.operator.resource import read_objective, read_status
 from tidemill.operator.serving import pursue_serving
 from tidemill.operator.settings import OperatorSettings
 from tidemill.operator.training import TrainingPlans, pursue_training, trained_finding
-from tidemill.operator.triggers import run_prefix
-
-FINALIZER = "tidemill.dev/operator"
-"""Kubernetes removes the children; what lives in Kubeflow Pipelines is for us to remove."""
 
 
 def utc_now() -> datetime:
     """Now, to the second, as Kubernetes keeps times."""
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def read_objective(owner: dict[str, Any]) -> Objective:
-    """The Objective of a custom resource, without what the API server adds to it.
-
-    Raises pydantic.ValidationError: the resource may have been stored by another release.
-    """
-    name = {"name": owner["metadata"]["name"]}
-    declared = {key: owner.get(key) for key in ("apiVersion", "kind", "spec")}
-    return Objective.model_validate({**declared, "metadata": name})
-
-
-def read_status(owner: dict[str, Any]) -> ObjectiveStatus:
-    """What was reported before, as far as it can be read: another release may have written it."""
-    stored = owner.get("status") or {}
-    memory = {key: stored[key] for key in ("training", "serving", "monitoring") if key in stored}
-    for readable in (stored, memory):
-        with suppress(ValidationError):
-            return ObjectiveStatus.model_validate(readable)
-    return ObjectiveStatus()
-
-
-def has_reached_kubeflow(owner: dict[str, Any]) -> bool:
-    """Whether anything may have been made there. A schedule is made before it is noted."""
-    training = read_status(owner).training
-    declared = owner.get("spec", {}).get("training", {}).get("schedule")
-    return bool(training.run or training.schedule or declared)
 
 
 @dataclass(frozen=True)
@@ -133,10 +103,9 @@ class Reconciler:
         if owner is None:
             return Outcome(None)
         if "deletionTimestamp" in owner["metadata"]:
-            self._let_go(owner)
+            let_go(self._api, self._kubeflow, owner)
             return Outcome(None)
-        if FINALIZER not in owner["metadata"].get("finalizers", []):
-            owner = self._hold(owner)
+        owner = hold(self._api, owner)
         before = read_status(owner)
         try:
             objective = read_objective(owner)
@@ -243,7 +212,7 @@ class Reconciler:
             conditions=conditions,
         )
         self._write(turn.owner, before, turn.status)
-        for condition in changes(before.conditions, conditions):
+        for condition in filter(_has_news, changes(before.conditions, conditions)):
             is_bad = condition.reason in BAD_NEWS
             post_event(self._api, turn.owner, condition.reason, condition.message, is_bad)
         for reason, message in turn.events:
@@ -273,35 +242,7 @@ class Reconciler:
             "Objective", owner["metadata"]["name"], {"status": status}, subresource="status"
         )
 
-    def _hold(self, owner: dict[str, Any]) -> dict[str, Any]:
-        """Ask Kubernetes to wait for us when the Objective is deleted."""
-        held = [*owner["metadata"].get("finalizers", []), FINALIZER]
-        return self._set_finalizers(owner, held)
 
-    def _let_go(self, owner: dict[str, Any]) -> None:
-        """Remove what lives in Kubeflow Pipelines; the children go with their owner.
-
-        The model's versions stay in the registry: they are the record of what was served.
-        """
-        held = owner["metadata"].get("finalizers", [])
-        if FINALIZER not in held:
-            return
-        if has_reached_kubeflow(owner):
-            try:
-                self._clear_kubeflow(owner)
-            except KubeflowError as error:
-                message = f"the schedule and runs are to be removed first: {error.message}"
-                post_event(self._api, owner, "DeletionWaits", message, is_warning=True, once=True)
-                raise
-        self._set_finalizers(owner, [name for name in held if name != FINALIZER])
-
-    def _clear_kubeflow(self, owner: dict[str, Any]) -> None:
-        for schedule in self._kubeflow.schedules(f"{run_prefix(owner)}-"):
-            self._kubeflow.delete_schedule(schedule.id)
-        self._kubeflow.terminate_runs(owner["metadata"]["name"])
-
-    def _set_finalizers(self, owner: dict[str, Any], names: list[str]) -> dict[str, Any]:
-        """Conditional on what was read, so that nobody else's finalizer is lost."""
-        metadata = owner["metadata"]
-        change = {"finalizers": names, "resourceVersion": metadata["resourceVersion"]}
-        return self._api.patch("Objective", metadata["name"], {"metadata": change})
+def _has_news(condition: Condition) -> bool:
+    """That all is well is no event."""
+    return bool(condition.message)

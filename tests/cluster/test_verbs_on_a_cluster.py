@@ -210,6 +210,17 @@ def test_predictions_come_through_the_api_server(api_double: Any) -> None:
 
 
 @pytest.mark.usefixtures("endpoint")
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"predictions": [0.5]}'])
+def test_another_server_behind_the_endpoint_is_an_error_in_words(
+    api_double: Any, body: bytes
+) -> None:
+    """A runtime of somebody else answers in another way."""
+    api_double.service("churn-predictor", lambda _path, _body: (200, body))
+    with pytest.raises(TidemillError, match="did not answer as Tidemill's server does"):
+        run("predict", "churn", "u1")
+
+
+@pytest.mark.usefixtures("endpoint")
 def test_knative_is_asked_at_its_own_url(api_double: Any) -> None:
     """Its gateway wakes pods; the API server's proxy would find none."""
     metadata = {"name": "churn", "annotations": {"serving.kserve.io/deploymentMode": "Knative"}}

@@ -15,6 +15,7 @@ from tidemill.errors import ClusterError
 _MODE = "serving.kserve.io/deploymentMode"
 _BEHIND_KNATIVE = ("Knative", "Serverless")
 _SECONDS = 30.0
+_COLUMNS = ("user_id", "score", "grade", "cold_start", "model_version")
 
 
 def predict_on_cluster(
@@ -30,8 +31,19 @@ def predict_on_cluster(
     else:
         service = f"{endpoint['metadata']['name']}-predictor"
         answer = api.post_to_service(service, "80", path, body)
-    columns = ("user_id", "score", "grade", "cold_start", "model_version")
-    return [{name: row[name] for name in columns} for row in orjson.loads(answer)["predictions"]]
+    return _rows(answer)
+
+
+def _rows(answer: bytes) -> list[dict[str, Any]]:
+    try:
+        predictions = orjson.loads(answer)["predictions"]
+        return [{name: row[name] for name in _COLUMNS} for row in predictions]
+    except (ValueError, KeyError, TypeError) as error:
+        said = answer[:300].decode(errors="replace")
+        raise ClusterError(
+            f"the endpoint did not answer as Tidemill's server does: {said}",
+            hint="is the InferenceService on Tidemill's own runtime?",
+        ) from error
 
 
 def find_endpoint(api: KubernetesApi, objective: str) -> dict[str, Any]:

@@ -52,6 +52,13 @@ def post_event(
         "lastTimestamp": now,
         "count": 1,
     }
+    logger.log(
+        logging.WARNING if is_warning else logging.INFO,
+        "%s: %s: %s",
+        metadata["name"],
+        reason,
+        message,
+    )
     try:
         api.create(event)
     except ClusterError as error:

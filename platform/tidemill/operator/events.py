@@ -52,13 +52,8 @@ def post_event(
         "lastTimestamp": now,
         "count": 1,
     }
-    logger.log(
-        logging.WARNING if is_warning else logging.INFO,
-        "%s: %s: %s",
-        metadata["name"],
-        reason,
-        message,
-    )
+    level = logging.WARNING if is_warning else logging.INFO
+    logger.log(level, "%s: %s: %s", metadata["name"], reason, message)
     try:
         api.create(event)
     except ClusterError as error:

@@ -26,7 +26,8 @@ def test_in_the_cluster_only_kinds_and_our_runtime_may_be_read(chart):
         {
             "apiGroups": ["apiextensions.k8s.io"],
             "resources": ["customresourcedefinitions"],
-            "verbs": ["get", "list", "watch"],
+            "resourceNames": ["inferenceservices.serving.kserve.io"],
+            "verbs": ["get"],
         },
         {
             "apiGroups": ["serving.kserve.io"],

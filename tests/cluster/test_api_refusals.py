@@ -38,7 +38,7 @@ def test_a_kind_that_is_not_installed_is_named(
     error = refused(calls[verb])
     assert (error.status, error.reason) == (404, "KindNotServed")
     assert "inferenceservices.serving.kserve.io" in error.message
-    assert error.hint == "install KServe 0.20 or newer"
+    assert error.hint == "install KServe 0.17 or newer"
 
 
 def test_an_absent_namespace_is_named(api: KubernetesApi, objective: Make) -> None:

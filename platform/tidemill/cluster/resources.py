@@ -46,7 +46,7 @@ class Resource:
         return f"{root}/{self.api_version}/" + "/".join(quote(part) for part in parts if part)
 
 
-_KSERVE = "KServe 0.20 or newer"
+_KSERVE = "KServe 0.17 or newer"
 _TIDEMILL = "the Tidemill chart (its CRDs come first)"
 
 KINDS: Mapping[str, Resource] = {

@@ -46,12 +46,12 @@ def pursue_monitoring(
     chosen = f"{OBJECTIVE_LABEL}={objective.name},app.kubernetes.io/component=monitoring"
     outcome = newest_verdict(api.list("Pod", labels=chosen))
     heard = monitoring if outcome is None or outcome.verdict is None else outcome.verdict
-    return Monitored(heard, _finding(heard, outcome))
+    return Monitored(heard, _finding(objective.name, heard, outcome))
 
 
-def _finding(monitoring: MonitoringStatus, outcome: MonitorOutcome | None) -> Finding:
+def _finding(name: str, monitoring: MonitoringStatus, outcome: MonitorOutcome | None) -> Finding:
     if outcome is not None and outcome.failure:
-        message = f"{outcome.failure}; see `tidemill logs --of monitoring`"
+        message = f"{outcome.failure}; see `tidemill logs {name} --of monitoring --context …`"
         return Finding("Monitored", False, "MonitorFailed", message)
     if not monitoring.status:
         return Finding("Monitored", None, "Waiting", "the first run has not ended yet")

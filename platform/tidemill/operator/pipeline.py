@@ -67,7 +67,8 @@ def version_name(ir: str) -> str:
 def pipeline_resources(ir: str, namespace: str) -> list[Document]:
     """The same as Kubernetes resources, for Kubeflow Pipelines in Kubernetes-native mode.
 
-    They carry the names under which the operator looks for pipeline and version.
+    They carry the names under which the operator looks for pipeline and version, which it finds if
+    they were compiled with what its settings say.
     """
     spec, platform = yaml.safe_load_all(ir)
     pipeline, version = pipeline_name(namespace), version_name(ir)

@@ -87,7 +87,7 @@ def _judge(
     if not observed.ready:
         if age < timedelta(minutes=policy.readyMinutes):
             return Step(serving)
-        words = observed.problem or "its pods say nothing; see `tidemill logs`"
+        words = observed.problem or "its pods say nothing; see `tidemill logs NAME --of serving`"
         return _reject(serving, f"not ready after {policy.readyMinutes} minutes: {words}")
     is_watched = is_split or rate is not None
     if is_watched and age < timedelta(minutes=policy.minutes):

@@ -5,7 +5,7 @@ from collections import Counter
 import kubernetes_validate
 import pytest
 
-RECENT = ("1.34", "1.36", "1.37")
+VERSIONS = ("1.30", "1.34", "1.36", "1.37")
 NOT_KUBERNETES = {"ClusterServingRuntime", "ServiceMonitor", "PodMonitor"}
 examples = pytest.mark.parametrize("example", ["default", "minimal", "production"])
 
@@ -30,7 +30,7 @@ def test_both_helms_render_the_same(chart, example):
 
 
 @examples
-@pytest.mark.parametrize("version", RECENT)
+@pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_takes_every_object(chart, example, version):
     """Against the schemas of a release, strictly: unknown fields count."""
     for found in chart.render(example):
@@ -38,7 +38,7 @@ def test_kubernetes_takes_every_object(chart, example, version):
             kubernetes_validate.validate(found, version, strict=True)
 
 
-@pytest.mark.parametrize("version", RECENT)
+@pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_takes_the_endpoints_pod(chart, version):
     """KServe makes a Deployment from the runtime's containers and volumes."""
     ((_, pod),) = [found for found in chart.pods() if found[0].startswith("ClusterServing")]

@@ -73,7 +73,7 @@ def test_nothing_else_is_in_the_wheel(wheel):
 
 def test_the_layers_are_checked_by_machine():
     """The core below the features, the features below components that never meet."""
-    (contract,) = PROJECT["tool"]["importlinter"]["contracts"]
+    contract, *_ = PROJECT["tool"]["importlinter"]["contracts"]
     assert contract["type"] == "layers"
     assert contract["layers"][1:] == ["tidemill_features", "tidemill"]
     components = {Path(package).name for package in PACKAGES} - {"tidemill", "tidemill_features"}

@@ -11,7 +11,6 @@ import pytest
 from tidemill.cluster import KubernetesApi
 from tidemill.operator.leader import Leadership
 
-
 LEASE_SECONDS = 5.0
 """Long enough for a busy machine to be in time."""
 

@@ -280,7 +280,7 @@ def drive(wire: Wire, batch: int, count: int, failed: Any) -> None:
             requests = wire.requests[batch]
             for number in range(first, count, CONNECTIONS):
                 call(requests[number % VARIETY])
-        except Exception as error:
+        except Exception as error:  # told by the main thread; a thread cannot fail the run
             failed.put(repr(error))
 
     threads = [threading.Thread(target=loop, args=(first,)) for first in range(CONNECTIONS)]

@@ -60,7 +60,7 @@ def run_locally(
                 )
         except TidemillError:
             raise
-        except Exception as error:
+        except Exception as error:  # the runner raises classes of its own; the log has the cause
             raise log.error or PipelineError(
                 f"the pipeline failed at step '{log.step}': {log.cause or error}",
                 hint=f"the whole log is in {log.path}",

@@ -24,7 +24,7 @@ def record(
     known = TrainingOutcome(datetime.now(UTC), outcome, reason, version)
     try:
         Registry(Home(Path(home))).record_outcome(objective, known)
-    except Exception as error:
+    except Exception as error:  # recording must never hide why the step itself failed
         print(f"tidemill: the outcome could not be recorded: {error}", flush=True)
 
 

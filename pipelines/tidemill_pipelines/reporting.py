@@ -22,7 +22,7 @@ def reported(home: str, objective: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # whatever ended the step is recorded, then raised again
         if isinstance(error, TidemillError):
             facts = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
             print(_MARK + json.dumps(facts), flush=True)

@@ -121,7 +121,7 @@ def plainly(method: Callable[_P, _T]) -> Callable[_P, _T]:
 
     @wraps(method)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        with in_words(args[0].tracking_uri):  # type: ignore[attr-defined]
+        with in_words(args[0].tracking_uri):  # type: ignore[attr-defined]  # a ParamSpec has no self
             return method(*args, **kwargs)
 
     return call

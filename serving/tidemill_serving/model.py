@@ -85,7 +85,7 @@ def _warm_up(model: Model, path: Path) -> None:
     try:
         for _ in range(_WARM_UP_RUNS):
             scores = model.score(rows)
-    except Exception as error:
+    except Exception as error:  # the same
         raise BundleError(
             f"{path} cannot score {rows.shape[1]} features: {error}",
             hint="retrain with `tidemill train OBJECTIVE`",

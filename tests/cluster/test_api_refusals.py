@@ -62,7 +62,7 @@ def test_credentials_that_do_not_hold_are_said(
     api_double: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A login that ran out is the commonest cause."""
-    path = api_double.kubeconfig(tmp_path / "other", token="out of date")  # noqa: S106
+    path = api_double.kubeconfig(tmp_path / "other", token="out of date")  # noqa: S106 - not a secret
     monkeypatch.setenv("KUBECONFIG", str(path))
     error = refused(lambda: KubernetesApi.connect().list("Pod"))
     assert error.status == 401

@@ -49,7 +49,7 @@ def churn(api_double: Any, objective: Make) -> dict[str, Any]:
     }
     facts = {"type": "churn", "phase": "Serving", "modelVersion": "3", "quality": "0.831"}
     status = {**facts, "training": trained, "conditions": [condition]}
-    return api_double.put({**objective(), "status": status})  # type: ignore[no-any-return]
+    return api_double.put({**objective(), "status": status})  # type: ignore[no-any-return]  # fixtures are untyped
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class Request:
     """What stood behind `Bearer`."""
 
 
-class _Refusal(Exception):  # noqa: N818
+class _Refusal(Exception):  # noqa: N818 - it is an answer
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
@@ -278,7 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
-    do_POST = do_DELETE = do_GET  # noqa: N815
+    do_POST = do_DELETE = do_GET  # noqa: N815 - the names are the standard library's
 
     def log_message(self, *_: object) -> None:
         """The requests are kept, not printed."""

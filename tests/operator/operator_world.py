@@ -112,7 +112,7 @@ class World:
             settings,
             api,
             Kubeflow(self.kubeflow.url, NAMESPACE),
-            self.models,  # type: ignore[arg-type]
+            self.models,  # type: ignore[arg-type]  # stands in for the registry
             lambda: self.now,
         )
 

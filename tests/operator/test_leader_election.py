@@ -81,7 +81,7 @@ def test_a_server_that_does_not_answer_costs_the_leadership_in_time(api_double: 
     leader = replica("a")
     assert leads_within(leader, 5)
     lost = threading.Event()
-    leader._try = lambda: time.sleep(30) or True  # type: ignore[method-assign]
+    leader._try = lambda: time.sleep(30) or True  # type: ignore[method-assign]  # it hangs
     started = time.monotonic()
     leader.keep(lost.set)
     assert lost.wait(2 * LEASE_SECONDS)

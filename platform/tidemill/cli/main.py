@@ -86,7 +86,7 @@ def main() -> None:
     except KeyboardInterrupt:
         console.err.print("interrupted; what was finished is kept, and the command can run again")
         sys.exit(130)
-    except Exception as error:
+    except Exception as error:  # a person gets words; TIDEMILL_TRACEBACK shows the rest
         if os.environ.get("TIDEMILL_TRACEBACK"):
             raise
         first_line = str(error).strip().splitlines()[:1]

@@ -220,7 +220,7 @@ class Objective(_Block):
         )
     )
 
-    apiVersion: Literal["tidemill.dev/v1alpha1"]  # noqa: N815 - Kubernetes spells it so
+    apiVersion: Literal["tidemill.dev/v1alpha1"]
     """Version of this schema."""
     kind: Literal["Objective"]
     """Always `Objective`."""
@@ -245,7 +245,7 @@ class Objective(_Block):
         if self.spec.propensity is not None:
             block = self.spec.propensity
             return Target(block.event, block.where, block.within, absent=False)
-        assert self.spec.churn is not None, "Spec guarantees one type"  # noqa: S101
+        assert self.spec.churn is not None, "Spec guarantees one type"  # noqa: S101 - for mypy
         lapse = self.spec.churn
         return Target(lapse.event, lapse.where, lapse.within, absent=True)
 

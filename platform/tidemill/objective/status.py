@@ -37,9 +37,9 @@ class Condition(_Block):
     """Why, as one CamelCase word for machines."""
     message: str = Field(default="", max_length=2000)
     """Why, in a sentence that says what to do."""
-    lastTransitionTime: datetime  # noqa: N815 - Kubernetes spells it so
+    lastTransitionTime: datetime
     """When `status` last changed."""
-    observedGeneration: int = 0  # noqa: N815
+    observedGeneration: int = 0
     """The generation of the spec this was found for."""
 
 
@@ -107,13 +107,13 @@ class MonitoringStatus(_Block):
 class ObjectiveStatus(_Block):
     """The whole status."""
 
-    observedGeneration: int = 0  # noqa: N815
+    observedGeneration: int = 0
     """The generation of the spec that the operator has acted on."""
     type: str = ""
     """Type of the objective: propensity, churn."""
     phase: Phase = Phase.PENDING
     """Where it stands, in a word."""
-    modelVersion: str = ""  # noqa: N815
+    modelVersion: str = ""
     """Version that answers."""
     quality: str = ""
     """AUC of that version on its test window."""

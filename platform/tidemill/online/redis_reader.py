@@ -106,7 +106,7 @@ class RedisReader:
         try:
             if self._client is None:
                 self._client = connect(self._address, _SECONDS)
-            answer = self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+            answer = self._client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis leaves it untyped
         except redis.RedisError as error:
             self._failure, self._rest_until = error, monotonic() + _REST_SECONDS
             raise in_words(self._address, error) from error

@@ -157,7 +157,7 @@ class _Turn:
             self._run(self._drop, [key for key in keys if not key.startswith(kept)])
 
     def _ask(self, *command: Any) -> Any:
-        return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+        return self._client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis leaves it untyped
 
     def _run(self, script: Any, keys: Sequence[str | bytes], *arguments: bytes) -> Any:
         return script(keys=[self._keys.writer, *keys], args=[self._token, _TURN_MS, *arguments])

@@ -83,7 +83,7 @@ class SqliteWriter:
                 (view, layout),
             )
             self._connection.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # even an interrupt must not leave half a batch; raised again
             self._connection.execute("ROLLBACK")
             raise
         return cursor.rowcount

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - the kubelet and Prometheus come from outside the pod
 _CONFIG = Path("/etc/tidemill/operator.yaml")
 
 
@@ -23,7 +24,7 @@ def operator(
     config: Annotated[
         Path, typer.Option(envvar="TIDEMILL_OPERATOR_CONFIG", help="The configuration file.")
     ] = _CONFIG,
-    host: Annotated[str, typer.Option(help="Address of /healthz and /metrics.")] = "0.0.0.0",  # noqa: S104
+    host: Annotated[str, typer.Option(help="Address of /healthz and /metrics.")] = _EVERYWHERE,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of /healthz and /metrics.")
     ] = 8090,

@@ -96,8 +96,7 @@ class Leadership:
         """Take or renew the Lease, if it is ours, free, or not renewed for its whole duration."""
         try:
             return self._take(self._api.get("Lease", self._lease))
-        except Exception as error:
-            # Whatever it is, it is no lease; a thread that died would renew nothing ever again.
+        except Exception as error:  # a thread that died would renew nothing ever again
             logger.warning("lease %s: %s", self._lease, error)
             return False
 

@@ -18,7 +18,7 @@ class _Block(BaseModel):
 class Environment(_Block):
     """Where pods read their settings from."""
 
-    configMap: str  # noqa: N815 - Kubernetes spells it so
+    configMap: str
     """TIDEMILL_HOME, MLFLOW_TRACKING_URI, TIDEMILL_ONLINE_STORE."""
     secret: str = ""
     """Passwords by the names of their variables; empty for none."""
@@ -29,9 +29,9 @@ class KubeflowSettings(_Block):
 
     endpoint: str
     """URL of the API server of Kubeflow Pipelines."""
-    serviceAccount: str = ""  # noqa: N815
+    serviceAccount: str = ""
     """Of pipeline pods; empty for Kubeflow's default."""
-    tokenPath: str = ""  # noqa: N815
+    tokenPath: str = ""
     """Projected token for multi-user installations; empty for none."""
 
 
@@ -40,9 +40,9 @@ class PipelineSettings(_Block):
 
     image: str
     """Image of the pipelines component."""
-    pullPolicy: str = "IfNotPresent"  # noqa: N815
+    pullPolicy: str = "IfNotPresent"
     """When nodes pull it."""
-    imagePullSecrets: list[str] = []  # noqa: N815
+    imagePullSecrets: list[str] = []
     """Secrets for its registry."""
 
 
@@ -53,24 +53,24 @@ class Canary(_Block):
     """Share of the traffic a canary gets, where the cluster can split traffic; 0 splits none."""
     minutes: int = Field(default=10, ge=0)
     """How long it is watched, where there is something to watch: split traffic or Prometheus."""
-    readyMinutes: int = Field(default=10, ge=1)  # noqa: N815
+    readyMinutes: int = Field(default=10, ge=1)
     """How long it may take to become ready before it is rolled back."""
-    maxErrorRate: float = Field(default=0.02, gt=0, le=1)  # noqa: N815
+    maxErrorRate: float = Field(default=0.02, gt=0, le=1)
     """Share of failed requests at which it is rolled back."""
 
 
 class ServingSettings(_Block):
     """What all endpoints have in common."""
 
-    serviceAccount: str  # noqa: N815
+    serviceAccount: str
     """Of serving pods."""
-    deploymentMode: Literal["Auto", "Standard", "Knative"] = "Auto"  # noqa: N815
+    deploymentMode: Literal["Auto", "Standard", "Knative"] = "Auto"
     """KServe's deployment mode; Auto takes Knative where it is installed."""
-    imagePullSecrets: list[str] = []  # noqa: N815
+    imagePullSecrets: list[str] = []
     """Secrets for the image's registry."""
-    cpuPercent: int = Field(default=70, ge=1, le=100)  # noqa: N815
+    cpuPercent: int = Field(default=70, ge=1, le=100)
     """CPU use that the autoscaler keeps, where requests cannot be measured."""
-    requestsPerSecond: int = Field(default=200, ge=1)  # noqa: N815
+    requestsPerSecond: int = Field(default=200, ge=1)
     """Requests per second and replica that the autoscaler keeps, where they can."""
     canary: Canary = Canary()
     """How a new champion takes over."""
@@ -81,11 +81,11 @@ class MonitoringSettings(_Block):
 
     image: str
     """Image of the monitoring component."""
-    pullPolicy: str = "IfNotPresent"  # noqa: N815
+    pullPolicy: str = "IfNotPresent"
     """When nodes pull it."""
-    imagePullSecrets: list[str] = []  # noqa: N815
+    imagePullSecrets: list[str] = []
     """Secrets for its registry."""
-    serviceAccount: str  # noqa: N815
+    serviceAccount: str
     """Of monitoring pods."""
     window: str = "7d"
     """How far back each run looks."""
@@ -102,7 +102,7 @@ class OperatorSettings(_Block):
     """Full name of the Helm release."""
     runtime: str
     """The ClusterServingRuntime of endpoints."""
-    homeClaim: str  # noqa: N815
+    homeClaim: str
     """The PersistentVolumeClaim of the shared home."""
     environment: Environment
     """Settings of pods."""
@@ -118,7 +118,7 @@ class OperatorSettings(_Block):
     """Monitors."""
     prometheus: str = ""
     """URL of a Prometheus that scrapes the endpoints; empty for none."""
-    resyncSeconds: int = Field(default=60, ge=5)  # noqa: N815
+    resyncSeconds: int = Field(default=60, ge=5)
     """How often every Objective is looked at without a cause."""
 
 

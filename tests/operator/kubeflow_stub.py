@@ -19,11 +19,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import yaml
+from loopback import Loopback
 
 Record = dict[str, Any]
 _CODES = {400: 3, 401: 16, 404: 5, 409: 6, 412: 9, 500: 13, 503: 14}
@@ -51,7 +52,7 @@ class _Refusal(Exception):  # noqa: N818 - it is an answer
 
 
 @dataclass
-class KubeflowStub:
+class KubeflowStub(Loopback):
     """State and behaviour. With `token`, it is a multi-user installation that asks for it."""
 
     token: str = ""
@@ -66,19 +67,7 @@ class KubeflowStub:
         self._faults: list[list[Any]] = []
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
-        handler = type("Handler", (_Handler,), {"stub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> KubeflowStub:
-        serve = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        serve.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.listen(_Handler)
 
     def run_named(self, name: str) -> Record:
         """The one run of that display name."""

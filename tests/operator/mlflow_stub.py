@@ -5,13 +5,14 @@ reads that the operator makes, from facts that are set by hand.
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from loopback import Loopback
 
-class MlflowStub:
+
+class MlflowStub(Loopback):
     """`with MlflowStub() as stub:` serves on a free port of the loopback interface."""
 
     def __init__(self) -> None:
@@ -19,19 +20,7 @@ class MlflowStub:
         """Objective to version; every version has an AUC of 0.9."""
         self.outcomes: dict[str, str] = {}
         """Objective to the JSON of its newest outcome."""
-        handler = type("Handler", (_Handler,), {"stub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> MlflowStub:
-        serve = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        serve.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.listen(_Handler)
 
     def answer(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
         """The JSON of one read; None for what does not exist."""

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "images.md"
 FOLDERS = {
     "operator": "platform",
+    "collector": "platform/collector",
     "pipelines": "pipelines",
     "serving": "serving",
     "monitoring": "monitoring",
@@ -33,6 +34,7 @@ FOLDERS = {
 _LEAN = ("torch", "kfp", "mlflow", "mlflow-skinny", "feast", "evidently", "deltalake", "duckdb")
 FORBIDDEN = {
     "operator": (*_LEAN, "pyarrow", "pandas", "onnxruntime"),
+    "collector": ("torch", "kfp", "mlflow", "mlflow-skinny", "feast", "evidently", "pandas"),
     "pipelines": ("evidently", "triton"),
     "serving": (*_LEAN, "pyarrow", "pandas", "kubernetes"),
     "monitoring": ("torch", "kfp", "mlflow", "mlflow-skinny", "kubernetes"),

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = {
     "platform": "operator",
+    "platform/collector": "collector,online",
     "pipelines": "pipelines,online,sample",
     "serving": "serving,online",
     "monitoring": "monitoring,online",
@@ -196,7 +197,7 @@ def test_the_label_is_the_version(folder: str) -> None:
 
 
 def test_the_recipes_differ_only_where_components_do() -> None:
-    """All four install, copy and start in the same words."""
+    """All of them install, copy and start in the same words."""
     own = re.compile(r"EXTRAS=|PIP_EXTRA_INDEX_URL|apt-get|find numpy|opencontainers|SERVE_HOST")
     shared = {
         tuple(step for step in read_steps(folder) if not own.search(step.rest))

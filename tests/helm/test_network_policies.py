@@ -25,9 +25,9 @@ def pod_labels(chart, *arguments):
     return [*made, *MADE_BY_THE_OPERATOR.values()]
 
 
-def callers(chart, component):
+def callers(chart, component, *arguments):
     """Components that may open connections to one; None stands for anybody of a namespace."""
-    policy = chart.one("NetworkPolicy", component)["spec"]
+    policy = chart.one("NetworkPolicy", component, *arguments)["spec"]
     peers = [peer for rule in policy.get("ingress", []) for peer in rule["from"]]
     return {peer.get("podSelector", {}).get("matchLabels", {}).get(COMPONENT) for peer in peers}
 
@@ -51,7 +51,7 @@ def test_every_peer_is_a_pod(chart, example):
     """The same for those who are let in."""
     for found in policies(chart, example):
         for rule in found["spec"].get("ingress", []):
-            for peer in rule["from"]:
+            for peer in rule.get("from", []):
                 wanted = peer.get("podSelector", {}).get("matchLabels", {}).items()
                 assert any(wanted <= labels.items() for labels in pod_labels(chart, example))
 
@@ -59,7 +59,8 @@ def test_every_peer_is_a_pod(chart, example):
 @examples
 def test_every_pod_that_stays_has_a_policy(chart, example):
     """Only test pods, which live for seconds, have none."""
-    guarded = [found["spec"]["podSelector"]["matchLabels"].items() for found in policies(chart)]
+    rules = policies(chart, example)
+    guarded = [found["spec"]["podSelector"]["matchLabels"].items() for found in rules]
     for labels in pod_labels(chart, example):
         if labels[COMPONENT] != "test":
             assert any(wanted <= labels.items() for wanted in guarded), labels
@@ -69,6 +70,21 @@ def test_the_online_store_lets_in_those_who_read_or_write_features(chart):
     """The operator is not one of them."""
     readers = {"features", "serving", "training", "monitoring", "test"}
     assert callers(chart, "redis") == readers
+
+
+def test_the_online_store_lets_in_the_collector_that_keeps_features_fresh(chart):
+    """Only where there is one."""
+    collecting = ("--set", "collector.enabled=true,collector.writeKeys.existingSecret=keys")
+    stale = ("--set", "collector.fresh.enabled=false")
+    assert "collector" in callers(chart, "redis", "default", *collecting)
+    assert "collector" not in callers(chart, "redis", "default", *collecting, *stale)
+
+
+def test_anybody_may_send_events(chart):
+    """Write keys decide who is heard; the collector itself talks to the online store alone."""
+    (rule,) = chart.one("NetworkPolicy", "collector", "production")["spec"]["ingress"]
+    assert rule == {"ports": [{"port": 8080}]}
+    assert ports(chart, "collector", "production") == {53, 6380, 15012}
 
 
 def test_the_registry_lets_in_those_who_train_judge_and_roll_out(chart):

@@ -34,9 +34,9 @@ def test_services_lead_to_a_port_that_is_open(chart, example):
 
 
 def test_budgets_select_pods(chart):
-    """The operator's replicas and the endpoints."""
+    """The replicas of the operator and of the collector, and the endpoints."""
     budgets = of_kind(chart, "PodDisruptionBudget", "production")
-    assert len(budgets) == 2
+    assert len(budgets) == 3
     for found in budgets:
         assert selected(chart, found["spec"]["selector"]["matchLabels"], "production")
 
@@ -48,15 +48,20 @@ def test_no_budget_holds_a_node_for_a_single_replica(chart):
 
 
 def test_monitors_find_what_they_scrape(chart):
-    """The operator's Service, and endpoints by their pods."""
-    (service,) = of_kind(chart, "ServiceMonitor", "production")
+    """The Services of operator and collector, and endpoints by their pods."""
+    services = of_kind(chart, "ServiceMonitor", "production")
     (pods,) = of_kind(chart, "PodMonitor", "production")
-    labels = chart.one("Service", "operator", "production")["metadata"]["labels"]
-    assert service["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert len(services) == 2
+    for name, service in zip(("operator", "collector"), services, strict=True):
+        found = chart.one("Service", name, "production")
+        selector = service["spec"]["selector"]["matchLabels"]
+        assert selector.items() <= found["metadata"]["labels"].items()
+        (endpoint,) = service["spec"]["endpoints"]
+        assert endpoint["port"] in {port["name"] for port in found["spec"]["ports"]}
+        assert service["metadata"]["labels"]["release"] == "prometheus"
     (pod,) = selected(chart, pods["spec"]["selector"]["matchLabels"], "production")
     names = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
     assert pods["spec"]["podMetricsEndpoints"][0]["port"] in names
-    assert service["metadata"]["labels"]["release"] == "prometheus"
 
 
 @examples
@@ -113,6 +118,23 @@ def test_the_sample_is_loaded_on_demand(chart):
     container = job["spec"]["template"]["spec"]["containers"][0]
     assert container["args"] == ["events", "sample", "--recent"]
     assert {"name": "home", "mountPath": "/tidemill"} in container["volumeMounts"]
+
+
+def test_the_collector_reads_its_write_keys_from_the_named_secret(chart):
+    """As files, so that a change needs no restart; the other container does not see them."""
+    pod = chart.one("Deployment", "collector", "production")["spec"]["template"]["spec"]
+    collect, follow = pod["containers"]
+    (keys,) = [found["secret"] for found in pod["volumes"] if "secret" in found]
+    assert keys["secretName"] == "write-keys"
+    assert {"name": "TIDEMILL_WRITE_KEYS_DIR", "value": "/etc/tidemill/write-keys"} in collect[
+        "env"
+    ]
+    assert "write-keys" not in {mount["name"] for mount in follow["volumeMounts"]}
+
+
+def test_a_collector_without_write_keys_is_refused(chart):
+    """It could let nobody in."""
+    assert "name a Secret with a write key" in chart.refusal("--set", "collector.enabled=true")
 
 
 def test_features_are_computed_as_of_now(chart):

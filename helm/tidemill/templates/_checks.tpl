@@ -9,4 +9,7 @@
 {{- if and .Values.redis.requirePassword (not .Values.credentials.existingSecret) }}
 {{- fail "redis.requirePassword is true but credentials.existingSecret is empty: name a Secret with the key TIDEMILL_ONLINE_STORE_PASSWORD" }}
 {{- end }}
+{{- if and .Values.collector.enabled (not .Values.collector.writeKeys.existingSecret) }}
+{{- fail "collector.enabled is true but collector.writeKeys.existingSecret is empty: name a Secret with a write key for each source" }}
+{{- end }}
 {{- end }}

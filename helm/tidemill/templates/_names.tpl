@@ -15,7 +15,9 @@
 {{- define "tidemill.serving" -}}{{ include "tidemill.fullname" . }}-serving{{- end }}
 {{- define "tidemill.monitoring" -}}{{ include "tidemill.fullname" . }}-monitoring{{- end }}
 {{- define "tidemill.training" -}}{{ include "tidemill.fullname" . }}-training{{- end }}
+{{- define "tidemill.quality" -}}{{ include "tidemill.fullname" . }}-quality{{- end }}
 {{- define "tidemill.materialize" -}}{{ include "tidemill.fullname" . }}-materialize{{- end }}
+{{- define "tidemill.collector" -}}{{ include "tidemill.fullname" . }}-collector{{- end }}
 {{- define "tidemill.mlflow" -}}{{ include "tidemill.fullname" . }}-mlflow{{- end }}
 {{- define "tidemill.redis" -}}{{ include "tidemill.fullname" . }}-redis{{- end }}
 {{- define "tidemill.dashboard" -}}{{ include "tidemill.fullname" . }}-dashboard{{- end }}

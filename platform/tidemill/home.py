@@ -22,8 +22,13 @@ class Home:
 
     @property
     def events(self) -> Path:
-        """Delta tables: events, items, dead_letters."""
+        """Delta tables: events, items, dead_letters, marks, receipts; and the tracking plan."""
         return self.root / "events"
+
+    @property
+    def collector(self) -> Path:
+        """What the collector has acknowledged and not yet put into the log, and its write keys."""
+        return self.root / "collector"
 
     @property
     def objectives(self) -> Path:

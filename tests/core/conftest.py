@@ -35,6 +35,12 @@ def log(tmp_path: Path) -> EventLog:
     return EventLog(tmp_path / "home" / "events")
 
 
+@pytest.fixture(scope="session")
+def noon() -> datetime:
+    """When the events of `make_events` happened."""
+    return NOON
+
+
 @pytest.fixture
 def make_events() -> MakeEvents:
     """Valid events with the given ids; keywords replace columns of all of them."""

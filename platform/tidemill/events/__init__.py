@@ -1,6 +1,6 @@
-"""The event log: importing, validating, deduplicating and reading events."""
+"""The event log: what is kept of events, who they belong to, and which of them count."""
 
-from tidemill.events.importing import ImportReport, import_files, import_table
+from tidemill.events.ingesting import ImportReport
 from tidemill.events.log import Appended, EventLog
 
-__all__ = ["Appended", "EventLog", "ImportReport", "import_files", "import_table"]
+__all__ = ["Appended", "EventLog", "ImportReport"]

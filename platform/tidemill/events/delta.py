@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 import duckdb
+import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -17,6 +22,14 @@ from tidemill.errors import EventLogError
 
 # The Delta library takes a path for a URL: it panics on some characters and decodes others.
 _UNSAFE = re.compile(r"[\[\]^|\\]|%[0-9A-Fa-f]{2}")
+
+
+_KEPT_HOURS = 24
+"""How long files of earlier versions stay, for those who are still reading them."""
+_SETTINGS: dict[str, str | None] = {
+    "delta.logRetentionDuration": f"interval {_KEPT_HOURS} hours",
+    "delta.deletedFileRetentionDuration": f"interval {_KEPT_HOURS} hours",
+}
 
 
 class Table:
@@ -31,22 +44,89 @@ class Table:
         table = self._open()
         return -1 if table is None else table.version()
 
-    def create_view(self, con: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Show the current snapshot as view `name`; without rows when there is nothing yet."""
-        table = self._open()
-        # The URIs are percent-encoded; the tables are not partitioned, so names are enough.
-        names = [] if table is None else [uri.split("/")[-1] for uri in table.file_uris()]
-        if names:
-            con.read_parquet([literal_glob(self.path / n) for n in names]).create_view(name)
-        else:
-            con.register(name, self.schema.empty_table())
+    def create_view(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        name: str,
+        between: tuple[datetime, datetime] | None = None,
+    ) -> None:
+        """Show the current snapshot as view `name`; without rows when there is nothing yet.
+
+        With `between`, only files that may hold a `timestamp` in that range are read.
+        """
+        self._show(con, name, self._files(between))
+
+    def show_added(self, con: duckdb.DuckDBPyConnection, name: str, version: int) -> bool:
+        """Show the rows of the commits after `version` as view `name`; False if that is too old."""
+        added: list[Path] = []
+        for later in range(version + 1, self.version() + 1):
+            commit = self.path / "_delta_log" / f"{later:020d}.json"
+            if not commit.exists():
+                return False
+            added += self._added_by(commit)
+        if not all(path.exists() for path in added):
+            return False
+        self._show(con, name, added)
+        return True
 
     def write(
         self, batches: Iterable[pa.RecordBatch], mode: Literal["append", "overwrite"]
     ) -> None:
-        """One commit of all `batches`: after a crash either all of it is there or nothing."""
+        """One commit of all `batches`: after a crash either all of it is there or nothing.
+
+        On return it is on the disk, and survives a power loss.
+        """
         typed = (pa.RecordBatch.from_arrays(b.columns, schema=self.schema) for b in batches)
-        write_deltalake(self.path, pa.RecordBatchReader.from_batches(self.schema, typed), mode=mode)
+        reader = pa.RecordBatchReader.from_batches(self.schema, typed)
+        write_deltalake(self.path, reader, mode=mode, configuration=_SETTINGS)
+        self._sync(self.version())
+
+    def compact(self) -> None:
+        """Merge small files, and remove what earlier versions left a day ago."""
+        table = self._open()
+        if table is None:
+            return
+        if table.metadata().configuration != _SETTINGS:
+            table.alter.set_table_properties({k: v for k, v in _SETTINGS.items() if v})
+        table.optimize.compact()
+        table.vacuum(_KEPT_HOURS, dry_run=False, enforce_retention_duration=False)
+        table.create_checkpoint()
+        table.cleanup_metadata()
+
+    def _show(self, con: duckdb.DuckDBPyConnection, name: str, files: list[Path]) -> None:
+        if files:
+            con.read_parquet([literal_glob(file) for file in files]).create_view(name)
+        else:
+            con.register(name, self.schema.empty_table())
+
+    def _files(self, between: tuple[datetime, datetime] | None) -> list[Path]:
+        table = self._open()
+        if table is None:
+            return []
+        files = pa.table(table.get_add_actions(flatten=True))
+        if between is not None and files.num_rows:
+            low, high = (pa.scalar(end, pa.timestamp("us", "UTC")) for end in between)
+            apart = pc.or_(
+                pc.less(files["max.timestamp"], low), pc.greater(files["min.timestamp"], high)
+            )
+            files = files.filter(pc.invert(pc.fill_null(apart, False)))
+        return [self.path / unquote(name) for name in files["path"].to_pylist()]
+
+    def _added_by(self, commit: Path) -> list[Path]:
+        """Files with new rows; those that compaction made hold none."""
+        actions = (orjson.loads(line) for line in commit.read_bytes().splitlines())
+        added = (action["add"] for action in actions if "add" in action)
+        return [self.path / unquote(add["path"]) for add in added if add["dataChange"]]
+
+    def _sync(self, version: int) -> None:
+        """Force a commit to the disk: its files, then its entry in the log, then the folders."""
+        commit = self.path / "_delta_log" / f"{version:020d}.json"
+        for path in (*self._added_by(commit), commit, commit.parent, self.path, self.path.parent):
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
     def _open(self) -> DeltaTable | None:
         if not (self.path / "_delta_log").is_dir():

@@ -36,3 +36,27 @@ DEAD_LETTERS = pa.schema(
     ]
 )
 """Rows that were refused: why, from which file, on which line (from 1), and their text."""
+
+MARKS = pa.schema(
+    [
+        pa.field("event_id", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("marked_at", TIMESTAMP),
+    ]
+)
+"""Events that are kept but not counted: `repeat` for a repeated click, `bot` for a bot's rate."""
+
+RECEIPTS = pa.schema(
+    [
+        pa.field("at", TIMESTAMP),
+        pa.field("channel", pa.string()),
+        pa.field("accepted", pa.int64()),
+        pa.field("duplicates", pa.int64()),
+        pa.field("rejected", pa.int64()),
+        pa.field("repeats", pa.int64()),
+        pa.field("bots", pa.int64()),
+        pa.field("clock_offset", pa.float64()),
+    ]
+)
+"""What became of the events that came in together: `channel` is `import` or a collector's source,
+`clock_offset` the median seconds that clients' clocks were ahead, null when unknown."""

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from tidemill.events.rules import TOO_DEEP
 from tidemill.events.schema import EVENTS
 
 SCALARS = tuple(name for name in EVENTS.names if name != "properties")
@@ -21,7 +22,7 @@ MALFORMED = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("raw", pa
 
 _ROWS = 50_000
 _CHARACTERS = 16 * 1024 * 1024
-_LONGEST_RAW = 64 * 1024
+LONGEST_RAW = 64 * 1024
 
 
 class UnreadableFileError(Exception):
@@ -47,6 +48,8 @@ class Batch:
     """Rows that are not even rows; MALFORMED schema."""
     position: int
     """Bytes of the file read so far."""
+    canonical: bool = False
+    """Whether all properties are JSON objects with sorted keys already."""
 
 
 @dataclass
@@ -64,8 +67,8 @@ class Collector:
 
     def reject(self, reason: str, line: int, raw: str) -> None:
         """One row that cannot be taken apart."""
-        self._malformed.append((line, reason, raw[:_LONGEST_RAW]))
-        self._characters += min(len(raw), _LONGEST_RAW)
+        self._malformed.append((line, reason, raw[:LONGEST_RAW]))
+        self._characters += min(len(raw), LONGEST_RAW)
 
     def is_full(self) -> bool:
         return self._characters >= _CHARACTERS or len(self._rows) + len(self._malformed) >= _ROWS
@@ -101,4 +104,7 @@ def merge_properties(properties: Any, extras: dict[str, Any]) -> str | None:
     if properties is None or isinstance(properties, dict):
         properties = {**extras, **(properties or {})}
     options = orjson.OPT_NON_STR_KEYS | orjson.OPT_NAIVE_UTC
-    return orjson.dumps(properties, default=str, option=options).decode()
+    try:
+        return orjson.dumps(properties, default=str, option=options).decode()
+    except TypeError:  # orjson reads deeper than it writes
+        return TOO_DEEP

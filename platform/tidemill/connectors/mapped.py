@@ -1,0 +1,126 @@
+"""One event in the log's own terms, and the helpers that every connector needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+
+from tidemill.events.ids import is_junk_id
+from tidemill.events.rules import LARGEST_PROPERTIES, TOO_LARGE
+
+IDENTIFY = "$identify"
+"""A user told traits, or who an anonymous id is."""
+ALIAS = "$alias"
+"""`properties.previous_id` and `user_id` are one person."""
+GROUP = "$group"
+PAGE = "$page"
+SCREEN = "$screen"
+PREVIOUS_ID = "previous_id"
+
+_LONGEST_RAW = 64 * 1024
+_US = 1_000_000
+_MILLISECONDS_FROM = 1e11
+"""Epoch numbers from here on are milliseconds: as seconds they would lie after the year 5000."""
+_MICROSECONDS_FROM = 1e14
+_FARTHEST = 1e18
+
+
+class MappedEvent(NamedTuple):
+    """An event with the log's columns; times are microseconds since 1970 UTC."""
+
+    event_id: str | None
+    """None: made of the content later."""
+    name: str | None
+    user_id: str | None
+    anonymous_id: str | None
+    item_id: str | None
+    timestamp: int | None
+    """When it happened, by a corrected clock; None when it was absent or unreadable."""
+    received_at: int
+    value: float | None
+    properties: str
+    """JSON object with sorted keys."""
+
+
+class Refusal(NamedTuple):
+    """An event that cannot become one of the log's."""
+
+    reason: str
+    raw: str
+    """What was sent, at most 64 KB of it."""
+
+
+class RefusedError(Exception):
+    """The event cannot become one of the log's; the message is the reason."""
+
+
+def refusal(error: RefusedError, event: Any) -> Refusal:
+    """What is kept of a refused event."""
+    try:
+        raw = orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # nested too deeply to be written again
+        raw = repr(event)
+    return Refusal(str(error), raw[:_LONGEST_RAW])
+
+
+def to_json(properties: Mapping[str, Any]) -> str:
+    """JSON with sorted keys. Raises RefusedError when it is too large or nested too deeply."""
+    try:
+        text = orjson.dumps(properties, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:  # orjson writes 254 levels, and no lone surrogates
+        raise RefusedError("properties cannot be written as JSON") from error
+    if len(text) > LARGEST_PROPERTIES:
+        raise RefusedError(TOO_LARGE)
+    return text.decode()
+
+
+def text_id(value: Any) -> str | None:
+    """An id as text; None for what names nobody."""
+    if isinstance(value, str):
+        text = value.strip()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    else:
+        return None
+    return None if not text or is_junk_id(text) else text
+
+
+def parse_time_us(value: Any) -> int | None:
+    """Microseconds since 1970 of ISO 8601 text (UTC unless it says) or of an epoch number.
+
+    Numbers are seconds, milliseconds or microseconds, told apart by their size.
+    """
+    if isinstance(value, str):
+        return _parse_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not -_FARTHEST < value < _FARTHEST:  # nor is NaN
+        return None
+    size = abs(value)
+    if size >= _MICROSECONDS_FROM:
+        return int(value)
+    return int(value * 1_000) if size >= _MILLISECONDS_FROM else int(value * _US)
+
+
+def _parse_text(text: str) -> int | None:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return _parse_number(text)
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MICROSECOND
+
+
+def _parse_number(text: str) -> int | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return parse_time_us(number)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)

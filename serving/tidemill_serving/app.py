@@ -1,15 +1,17 @@
-"""REST: from path and body to a reply. Pure but for the predictors; the wire is in http1.py."""
+"""REST: from path and body to a reply. Pure but for the predictors; the wire is tidemill.http."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 import orjson
 
 from tidemill import __version__
+from tidemill.http.exposition import CONTENT_TYPE
+from tidemill.http.messages import JSON, Reply, Request
 from tidemill_serving import rest_v1, rest_v2
 from tidemill_serving.errors import (
     MediaTypeError,
@@ -18,31 +20,14 @@ from tidemill_serving.errors import (
     RequestError,
     show,
 )
-from tidemill_serving.metrics import CONTENT_TYPE, Metrics
+from tidemill_serving.metrics import Metrics
 from tidemill_serving.predictor import Answer, LogWriteError, Predictor, Query
 from tidemill_serving.repository import Repository
 
 logger = logging.getLogger("tidemill.serving")
 
-JSON = "application/json"
 BINARY = "application/octet-stream"
 HEADER_LENGTH = "inference-header-content-length"
-
-
-class Request(NamedTuple):
-    """One HTTP request, body read. Header names are lower case."""
-
-    method: str
-    path: str
-    headers: Any
-    body: bytes = b""
-
-
-class Reply(NamedTuple):
-    status: int
-    body: bytes
-    content_type: str = JSON
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 class App:
@@ -63,6 +48,14 @@ class App:
         except Exception:  # one request may fail, the server may not; no internals leave it
             logger.exception("%s %s failed", request.method, request.path)
             return error_reply(500, "internal error; the server's log has the cause")
+
+    def refuse(self, path: str, status: int, message: str) -> Reply:  # noqa: ARG002  # one form
+        return error_reply(status, message)
+
+    def observe(self, path: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        model, protocol = self.labels(path)
+        self._metrics.answered(model, protocol, str(status), seconds)
 
     def labels(self, path: str) -> tuple[str, str]:
         """(model, protocol) of a path, for counting; empty when not one that is served."""

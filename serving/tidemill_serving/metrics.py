@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from threading import Lock
 
+from tidemill.http.exposition import family, sample
+
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the latency histogram, seconds."""
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _HELP = {
     "tidemill_requests_total": ("counter", "Requests answered, by outcome."),
@@ -57,23 +58,23 @@ class Metrics:
         with self._lock:
             samples = {
                 "tidemill_requests_total": [
-                    _sample("", {"model": model, "protocol": protocol, "code": code}, count)
+                    sample("", {"model": model, "protocol": protocol, "code": code}, count)
                     for (model, protocol, code), count in self._requests.items()
                 ],
                 "tidemill_request_seconds": list(self._histograms()),
                 "tidemill_predictions_total": [
-                    _sample("", {"model": model, "cold_start": str(cold).lower()}, count)
+                    sample("", {"model": model, "cold_start": str(cold).lower()}, count)
                     for (model, cold), count in self._predictions.items()
                 ],
                 "tidemill_prediction_log_failures_total": [
-                    _sample("", {"model": model}, count)
+                    sample("", {"model": model}, count)
                     for model, count in self._log_failures.items()
                 ],
                 "tidemill_model_info": [
-                    _sample("", {"model": name, "version": version}, 1) for name, version in models
+                    sample("", {"model": name, "version": version}, 1) for name, version in models
                 ],
             }
-        return "".join(_family(name, lines) for name, lines in samples.items())
+        return "".join(family(name, *_HELP[name], lines) for name, lines in samples.items())
 
     def _histograms(self) -> Iterator[str]:
         for (model, protocol), histogram in self._seconds.items():
@@ -81,21 +82,6 @@ class Metrics:
             total = 0
             for bound, count in zip((*map(str, BUCKETS), "+Inf"), histogram, strict=False):
                 total += int(count)
-                yield _sample("_bucket", {**labels, "le": bound}, total)
-            yield _sample("_sum", labels, histogram[-1])
-            yield _sample("_count", labels, total)
-
-
-def _family(name: str, samples: Iterable[str]) -> str:
-    kind, text = _HELP[name]
-    lines = [f"# HELP {name} {text}", f"# TYPE {name} {kind}", *(name + rest for rest in samples)]
-    return "\n".join(lines) + "\n"
-
-
-def _sample(suffix: str, labels: dict[str, str], value: float) -> str:
-    pairs = ",".join(f'{key}="{_escape(text)}"' for key, text in labels.items())
-    return f"{suffix}{{{pairs}}} {value}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+                yield sample("_bucket", {**labels, "le": bound}, total)
+            yield sample("_sum", labels, histogram[-1])
+            yield sample("_count", labels, total)

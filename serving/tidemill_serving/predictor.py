@@ -26,6 +26,8 @@ from tidemill_serving.population import served_thresholds
 # Ids are unique without asking the kernel for randomness at every request.
 _PROCESS = secrets.token_hex(12)
 _COUNTER = count()
+_UPDATES_SECONDS = 300.0
+"""How long grades may keep their cut points while rows change one by one."""
 
 
 class Query(NamedTuple):
@@ -84,7 +86,8 @@ class Predictor:
         self._logs = logs
         self._own = threading.local()
         self._thresholds = model.metadata.grade_thresholds
-        self._generation = -1
+        self._generation = self._updates = -1
+        self._refreshed = 0.0
 
     def predict(self, query: Query, prediction_id: str | None = None) -> Answer:
         """Score, grade and log. Raises UnavailableError when features or log are out of reach."""
@@ -111,13 +114,16 @@ class Predictor:
     def refresh_thresholds(self) -> None:
         """Follow the served population when the online store has changed. Slow; not for requests.
 
-        Raises OnlineStoreError when the store cannot be read.
+        A batch is followed at once; updates of some users, which move the population little by
+        little, every few minutes. Raises OnlineStoreError when the store cannot be read.
         """
         reader = self._reader()
-        generation = reader.generation()
-        if generation != self._generation:
+        generation, updates = reader.generation(), reader.updates()
+        is_due = time.monotonic() - self._refreshed >= _UPDATES_SECONDS
+        if generation != self._generation or (is_due and updates != self._updates):
             self._thresholds = served_thresholds(self.model, reader)
-            self._generation = generation
+            self._generation, self._updates = generation, updates
+            self._refreshed = time.monotonic()
 
     def _rows(self, query: Query) -> tuple[Sequence[str | None], OnlineRows]:
         if query.vectors is not None:

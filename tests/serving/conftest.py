@@ -117,13 +117,15 @@ def point_current(home: Home, version: str, objective: str = OBJECTIVE) -> None:
     link.rename(home.served(objective) / "current")
 
 
+def rows(shift: float = 0.0, cutoff: int = CUTOFF) -> Iterator[tuple[str, int, bytes]]:
+    """Everybody's row, all values moved by `shift`."""
+    for number in range(USERS):
+        yield f"u{number}", cutoff, (vector_of(number) + np.float32(shift)).tobytes()
+
+
 def fill_store(home: Home, shift: float = 0.0, cutoff: int = CUTOFF) -> None:
     writer = open_online_writer(home)
-    rows = (
-        (f"u{number}", cutoff, (vector_of(number) + np.float32(shift)).tobytes())
-        for number in range(USERS)
-    )
-    writer.write(VIEW, FEATURES, rows)
+    writer.write(VIEW, FEATURES, rows(shift, cutoff))
     writer.close()
 
 

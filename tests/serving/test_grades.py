@@ -1,5 +1,7 @@
 """Grades are shares of the population that is served now, not of the one trained on."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from tidemill.grading import grade_thresholds
 from tidemill.online import open_online_reader
 from tidemill_serving.model import load_model
 from tidemill_serving.population import select_population, served_thresholds
+from tidemill_serving.predictor import Predictor, Query, ThreadLogs
 
 
 @pytest.fixture
@@ -47,3 +50,18 @@ def test_grades_follow_the_online_store(start_server, home, kit):
     assert server.infer(row).column("grade") == ["B"]
     kit.fill_store(home, shift=-40.0, cutoff=kit.CUTOFF + 1)
     server.wait_for(lambda: server.infer(row).column("grade") == ["A"], seconds=5)
+
+
+def test_pushes_alone_move_the_cut_points_after_a_while(home, kit, model, monkeypatch):
+    """Not with every push: taking them reads the population. A batch is followed at once."""
+    predictor = Predictor(model, home, ThreadLogs(home.predictions(kit.OBJECTIVE)))
+    row = Query(vectors=np.array([[10, 3, 20]], dtype=np.float32))
+    predictor.refresh_thresholds()
+    assert predictor.predict(row).grades == ["B"]
+    with closing(kit.open_online_writer(home)) as writer:
+        writer.update(kit.VIEW, kit.FEATURES, kit.rows(shift=-40.0, cutoff=kit.CUTOFF + 1))
+    predictor.refresh_thresholds()
+    assert predictor.predict(row).grades == ["B"]
+    monkeypatch.setattr("tidemill_serving.predictor._UPDATES_SECONDS", 0.0)
+    predictor.refresh_thresholds()
+    assert predictor.predict(row).grades == ["A"]

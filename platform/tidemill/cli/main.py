@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from tidemill import __version__
 from tidemill.cli import apply, console, demo, events, items, logs, objective, report, status
+from tidemill.collector import cli as collector
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.operator import cli as operator
@@ -25,6 +26,7 @@ _EXTRAS = {
     "mlflow": "pipelines",
     "onnx": "pipelines",
     "onnxruntime": "serving",
+    "uvloop": "collector",
     "httptools": "serving",
     "simdjson": "serving",
     "grpc": "serving",
@@ -58,6 +60,7 @@ def build_app() -> typer.Typer:
 
     events.register(app)
     items.register(app)
+    collector.register(app)
     objective.register(app)
     apply.register(app)
     status.register(app)

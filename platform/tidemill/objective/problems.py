@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from tidemill.objective.block import block_in, block_in_mapping
 from tidemill.objective.kubernetes_metadata import NOT_A_NAME
 from tidemill.objective.marked_yaml import MarkedData, Problem, dotted
 
@@ -66,8 +67,13 @@ def _got(details: ErrorDetails) -> str:
 
 
 def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    annotation: Any = model
     for part in path:
-        annotation = model.model_fields[str(part)].annotation
-        candidates = (annotation, *get_args(annotation))
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    return list(model.model_fields)
+        block = block_in(annotation)
+        annotation = (
+            block_in_mapping(annotation)
+            if block is None
+            else block.model_fields[str(part)].annotation
+        )
+    block = block_in(annotation)
+    return [] if block is None else list(block.model_fields)

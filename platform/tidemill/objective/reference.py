@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from tidemill.objective.duration import format_duration
+from tidemill.objective.block import block_in, block_in_mapping
 from tidemill.objective.schema import Objective
 
 _INTRODUCTION = """# The objective file
@@ -28,7 +26,12 @@ Lengths of time are written `28d`, `4w` or `12h`. This page is made from the sch
 
 def render_reference() -> str:
     """Markdown with one table row per key, in the order of the schema."""
-    return _INTRODUCTION + "\n".join(_rows(Objective, "")) + "\n"
+    return _INTRODUCTION + key_rows(Objective)
+
+
+def key_rows(model: type[BaseModel]) -> str:
+    """Rows of a Markdown table with the columns key, default and meaning."""
+    return "\n".join(_rows(model, "")) + "\n"
 
 
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -36,26 +39,20 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
         key = f"{prefix}{name}"
         meaning = " ".join((field.description or "").split()).replace("|", "\\|")
         yield f"| `{key}` | {_default(field)} | {meaning} |"
-        block = _block(field.annotation)
-        if block is not None:
+        if block := block_in(field.annotation):
             yield from _rows(block, f"{key}.")
-
-
-def _block(annotation: Any) -> type[BaseModel] | None:
-    options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else [annotation]
-    for option in options:
-        if option is not NoneType and isinstance(option, type) and issubclass(option, BaseModel):
-            return option
-    return None
+        elif block := block_in_mapping(field.annotation):
+            yield from _rows(block, f"{key}.<name>.")
 
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.default
-    if value is None or isinstance(value, BaseModel) or value == {}:
+    if value is None or isinstance(value, BaseModel) or value in ({}, []):
         return ""
-    return f"`{format_duration(value) if isinstance(value, timedelta) else value}`"
+    annotation: Any = Annotated[field.annotation, field]
+    return f"`{TypeAdapter[Any](annotation).dump_python(value, mode='json')}`"
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from tidemill.objective.block import Block
 from tidemill.objective.cel import rules
 from tidemill.objective.duration import Duration, format_duration
 from tidemill.objective.kubernetes_metadata import (
@@ -58,65 +58,50 @@ class Target:
         return f"{verb}{event}{conditions} within {format_duration(self.within)}"
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_out_nulls(cls, data: Any) -> Any:
-        """As the API server does: a known key without a value is a key left out."""
-        if not isinstance(data, Mapping):
-            return data
-        known = cls.model_fields
-        return {key: item for key, item in data.items() if item is not None or key not in known}
-
-
-class Metadata(_Block):
+class Metadata(Block):
     """How the objective is called."""
 
     name: Name
     """Lower-case letters, digits and '-'. The registered model and the endpoint carry it too."""
     namespace: Name | None = None
     """On Kubernetes, where the objective lives; ignored on one machine."""
-    labels: Labels = {}
+    labels: Labels = Field(default={})
     """On Kubernetes, what it is selected by; ignored on one machine."""
-    annotations: Annotations = {}
+    annotations: Annotations = Field(default={})
     """On Kubernetes, notes of people and tools; ignored on one machine."""
 
 
-class Propensity(_Block):
+class Propensity(Block):
     """The probability that a user does something within the horizon."""
 
     event: EventName
     """Name of the event that counts as success."""
-    where: Where = {}
+    where: Where = Field(default={})
     """Conditions the event must meet, compared as text: `property.<name>` for its properties,
     `item.<name>` for the attributes of its item. All must hold."""
     within: Duration
     """The horizon: how far after the cutoff the event is looked for."""
 
 
-class Churn(_Block):
+class Churn(Block):
     """The probability that a user does not do something within the horizon."""
 
     event: EventName | None = None
     """Name of the event whose absence is churn; any event if left out."""
-    where: Where = {}
+    where: Where = Field(default={})
     """Conditions the event must meet to count as activity, as in `propensity.where`."""
     within: Duration
     """The horizon: how long the user has to stay away."""
 
 
-class Population(_Block):
+class Population(Block):
     """Who is predicted for."""
 
     active_within: Duration = timedelta(days=90)
     """Users with at least one event in this time before the cutoff."""
 
 
-class Training(_Block):
+class Training(Block):
     """How the model is trained."""
 
     cutoffs: Whole = Field(default=8, ge=1, le=1000)
@@ -131,7 +116,7 @@ class Training(_Block):
     """When to retrain on Kubernetes, as a cron schedule in UTC; never by the clock if left out."""
 
 
-class Replicas(_Block):
+class Replicas(Block):
     """Bounds of the autoscaler."""
 
     model_config = ConfigDict(
@@ -150,21 +135,21 @@ class Replicas(_Block):
         return self
 
 
-class Serving(_Block):
+class Serving(Block):
     """How predictions are served on Kubernetes."""
 
     replicas: Replicas = Replicas()
     """How many servers run."""
 
 
-class Retrain(_Block):
+class Retrain(Block):
     """What may happen when monitoring finds a decayed model."""
 
     cooldown: Duration = timedelta(hours=24)
     """No retraining sooner than this after the last one."""
 
 
-class Monitoring(_Block):
+class Monitoring(Block):
     """How the running model is watched."""
 
     schedule: Schedule | None = None
@@ -173,7 +158,7 @@ class Monitoring(_Block):
     """When a retraining may start."""
 
 
-class Spec(_Block):
+class Spec(Block):
     """The objective itself: exactly one of its types, and how to pursue it."""
 
     model_config = ConfigDict(
@@ -207,7 +192,7 @@ class Spec(_Block):
         return self
 
 
-class Objective(_Block):
+class Objective(Block):
     """What to predict, declared once and used by training, serving and monitoring."""
 
     model_config = ConfigDict(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
 
 from tidemill.events.ids import is_junk_id
-from tidemill.events.rules import LARGEST_PROPERTIES, TOO_LARGE
+from tidemill.events.rules import LARGEST_PROPERTIES, TOO_DEEP, TOO_LARGE
 
 IDENTIFY = "$identify"
 """A user told traits, or who an anonymous id is."""
@@ -26,6 +27,12 @@ _MILLISECONDS_FROM = 1e11
 """Epoch numbers from here on are milliseconds: as seconds they would lie after the year 5000."""
 _MICROSECONDS_FROM = 1e14
 _FARTHEST = 1e18
+_LONGEST_DATE = len("20240131")
+
+
+_DEEP = reprlib.Repr()
+_DEEP.maxlevel = 200
+_DEEP.maxdict = _DEEP.maxlist = _DEEP.maxstring = _DEEP.maxother = _LONGEST_RAW
 
 
 class MappedEvent(NamedTuple):
@@ -62,7 +69,7 @@ def refusal(error: RefusedError, event: Any) -> Refusal:
     try:
         raw = orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:  # nested too deeply to be written again
-        raw = repr(event)
+        raw = _DEEP.repr(event)
     return Refusal(str(error), raw[:_LONGEST_RAW])
 
 
@@ -70,8 +77,8 @@ def to_json(properties: Mapping[str, Any]) -> str:
     """JSON with sorted keys. Raises RefusedError when it is too large or nested too deeply."""
     try:
         text = orjson.dumps(properties, option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:  # orjson writes 254 levels, and no lone surrogates
-        raise RefusedError("properties cannot be written as JSON") from error
+    except TypeError as error:  # orjson writes 254 levels
+        raise RefusedError(TOO_DEEP) from error
     if len(text) > LARGEST_PROPERTIES:
         raise RefusedError(TOO_LARGE)
     return text.decode()
@@ -79,6 +86,8 @@ def to_json(properties: Mapping[str, Any]) -> str:
 
 def text_id(value: Any) -> str | None:
     """An id as text; None for what names nobody."""
+    if value is None:
+        return None
     if isinstance(value, str):
         text = value.strip()
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -106,12 +115,16 @@ def parse_time_us(value: Any) -> int | None:
 
 
 def _parse_text(text: str) -> int | None:
+    # Python takes 1712011112345 for the year 1712.
+    if len(text) > _LONGEST_DATE and text.isdecimal():
+        return _parse_number(text)
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         return _parse_number(text)
     aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _MICROSECOND
+    delta = aware - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * _US + delta.microseconds
 
 
 def _parse_number(text: str) -> int | None:
@@ -123,4 +136,3 @@ def _parse_number(text: str) -> int | None:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)

@@ -4,7 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 
 .PHONY: help demo test test-cluster lint types layers check fix docs manifests bench-quality \
-	bench-serving bench-operator image-sizes constraints clean
+	bench-serving bench-operator bench-ingest bench-data-quality \
+	image-sizes constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -37,6 +38,7 @@ fix: $(VENV)/.installed-dev  ## format and repair what can be repaired
 
 docs: $(VENV)/.installed-dev  ## write the pages that are made from the code
 	$(BIN)/python -m tidemill.objective.reference > docs/objectives.md
+	$(BIN)/python -m tidemill.events.plan.reference > docs/tracking-plan.md
 	$(BIN)/python -m tidemill.cli.reference > docs/cli.md
 	$(BIN)/python tools/values.py
 	$(BIN)/python -m tidemill.objective.crd > helm/tidemill/files/objectives.tidemill.dev.yaml
@@ -49,6 +51,14 @@ bench-serving: $(VENV)/.installed-dev  ## CPU time a request beside kserve and F
 
 bench-operator: $(VENV)/.installed-dev  ## a thousand Objectives on one operator
 	$(BIN)/python benchmarks/operating.py
+
+bench-ingest: $(VENV)/.installed-dev  ## events a second over HTTP and from files; kill -9; freshness
+	$(BIN)/python benchmarks/collecting.py --kills 20
+	$(BIN)/python benchmarks/importing.py
+	$(BIN)/python benchmarks/freshness.py
+
+bench-data-quality: $(VENV)/.installed-dev  ## false alarms and detection of the data-quality report
+	$(BIN)/python benchmarks/data_quality.py
 
 image-sizes: $(VENV)/.installed-dev  ## installed size of each image's packages
 	$(BIN)/python benchmarks/image_sizes.py

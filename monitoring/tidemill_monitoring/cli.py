@@ -59,7 +59,7 @@ def monitor(
     from tidemill_monitoring.monitor import run_monitor
     from tidemill_monitoring.render import render_run
     from tidemill_monitoring.retraining import retrain as start_retraining
-    from tidemill_monitoring.termination import write_termination_message
+    from tidemill_monitoring.termination import termination_message, write_message
 
     home = Home.from_environment()
     declared = resolve_objective(home, objective)
@@ -74,7 +74,7 @@ def monitor(
     if retrain and run.decision.retrain:
         start_retraining(home, objective, declared.name, instant, run.decision.reason)
     if termination_log is not None:
-        write_termination_message(termination_log, run)
+        write_message(termination_log, termination_message(run))
         return
     raise typer.Exit(EXIT_CODES[run.status])
 

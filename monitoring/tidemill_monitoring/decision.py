@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from tidemill_monitoring.verdicts import Concern, Decision, Status, Verdict
 from tidemill_monitoring.volumes import BROKEN
@@ -50,7 +51,7 @@ def decide(
     return Decision(True, _reason(acts), concerns)
 
 
-def _broken_data(acts: dict[Concern, Verdict], target_event: str | None) -> str | None:
+def _broken_data(acts: dict[StrEnum, Verdict], target_event: str | None) -> str | None:
     """Why a model trained on this data would be worse, or None."""
     if Concern.SKEW in acts:
         return "serving and training disagree about features; fix that first"
@@ -80,7 +81,7 @@ def _broken_data(acts: dict[Concern, Verdict], target_event: str | None) -> str 
     return None
 
 
-def _reason(acts: dict[Concern, Verdict]) -> str:
+def _reason(acts: dict[StrEnum, Verdict]) -> str:
     """One line for the training run's record: the first sentence of each verdict."""
     sentences = (f"{c.value}: {verdict.sentence.split('. ')[0]}" for c, verdict in acts.items())
     return "; ".join(sentence.rstrip(".") for sentence in sentences)

@@ -10,22 +10,18 @@ from numpy.typing import NDArray
 
 from tidemill.errors import BundleError
 from tidemill_features.catalog import Catalog
-from tidemill_monitoring.served import ServedVectors, from_us
+from tidemill_monitoring.served import ServedVectors
 
 if TYPE_CHECKING:
     import duckdb
 
 MAXIMUM_PAIRS = 1_000
-MAXIMUM_CUTOFFS = 8
-"""One feature computation reads the log up to its cutoff; more cutoffs would only cost time."""
 
 
 def sample_pairs(served: ServedVectors, seed: int = 0) -> NDArray[np.intp]:
-    """Random rows, at most 1,000, from at most 8 cutoffs; a frequent cutoff is likelier."""
-    rng = np.random.default_rng(seed)
-    rows = rng.permutation(len(served.users))
-    cutoffs = list(dict.fromkeys(served.cutoffs[rows].tolist()))[:MAXIMUM_CUTOFFS]
-    return np.sort(rows[np.isin(served.cutoffs[rows], cutoffs)][:MAXIMUM_PAIRS])
+    """Random rows, at most 1,000, in their order."""
+    rows = np.random.default_rng(seed).permutation(len(served.users))
+    return np.sort(rows[:MAXIMUM_PAIRS])
 
 
 def rebuild_vectors(
@@ -39,7 +35,7 @@ def rebuild_vectors(
 
     Raises BundleError when the catalog does not define a feature of the model.
     """
-    from tidemill_features.engine import compute_features, to_matrix  # duckdb
+    from tidemill_features.pairs import compute_pairs  # duckdb
 
     unknown = sorted(set(features) - set(catalog.names))
     if unknown:
@@ -48,14 +44,4 @@ def rebuild_vectors(
             f"'{unknown[0]}'",
             hint="restore the catalog of this home, or retrain the objective",
         )
-    instants = [from_us(cutoff) for cutoff in np.unique(cutoffs)]
-    rows = compute_features(con, catalog, instants, np.unique(users).tolist())
-    matrix = to_matrix(rows, features)
-    stamps = rows.column("event_timestamp").cast("int64").to_pylist()
-    keys = zip(rows.column("user_id").to_pylist(), stamps, strict=True)
-    row_of = {key: row for row, key in enumerate(keys)}
-    rebuilt = np.full((len(users), len(features)), np.nan, dtype=np.float32)
-    for pair, key in enumerate(zip(users.tolist(), cutoffs.tolist(), strict=True)):
-        if key in row_of:
-            rebuilt[pair] = matrix[row_of[key]]
-    return rebuilt
+    return compute_pairs(con, catalog, features, users.tolist(), cutoffs.tolist())

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tidemill_monitoring.verdicts import MonitorRun, Status
 
-_STYLES = {
+STYLES = {
     Status.OK: "green",
     Status.WATCH: "yellow",
     Status.ACT: "bold red",
@@ -23,7 +23,7 @@ def render_run(run: MonitorRun, folder: Path) -> RenderableType:
     title = f"{run.objective} v{run.model_version}, {run.window_days} days before {run.at[:16]} UTC"
     table = Table("concern", "verdict", "what it means", title=escape(title), show_lines=True)
     for verdict in run.verdicts:
-        style = _STYLES[verdict.status]
+        style = STYLES[verdict.status]
         status = f"[{style}]{verdict.status.value}[/]"
         table.add_row(verdict.concern.value, status, escape(verdict.sentence))
     answer = "[bold]retrain[/]" if run.decision.retrain else "no retraining"

@@ -1,12 +1,16 @@
-"""The monitor's answer as a container's termination message, which the operator reads."""
+"""An answer as a container's termination message; the operator reads that of the monitor."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tidemill.errors import TidemillError
 from tidemill_monitoring.verdicts import Concern, MonitorRun
+
+if TYPE_CHECKING:
+    from tidemill_monitoring.event_log.report import QualityReport
 
 _LARGEST_BYTES = 4096
 """Kubernetes cuts longer messages off, and half a JSON object is none."""
@@ -30,10 +34,23 @@ def termination_message(run: MonitorRun) -> str:
     return _fitting(facts)
 
 
-def write_termination_message(path: Path, run: MonitorRun) -> None:
+def quality_message(report: QualityReport) -> str:
+    """Compact JSON of at most 4096 bytes: at, status, concern and sentence of the most urgent."""
+    first = report.urgent_first[0]
+    return _fitting(
+        {
+            "at": report.span.at.isoformat(),
+            "status": report.status.value,
+            "concern": first.concern.value,
+            "sentence": first.sentence,
+        }
+    )
+
+
+def write_message(path: Path, message: str) -> None:
     """Write into the file that Kubernetes made. Raises TidemillError if it cannot be written."""
     try:
-        path.write_text(termination_message(run))
+        path.write_text(message)
     except OSError as error:
         raise TidemillError(
             f"the verdict cannot be written to {path}: {error.strerror}",

@@ -35,7 +35,8 @@ class Concern(StrEnum):
 class Verdict:
     """One concern, judged."""
 
-    concern: Concern
+    concern: StrEnum
+    """A Concern; verdicts on the event log itself have concerns of their own."""
     status: Status
     sentence: str
     """For a person: what is the case and what to do about it."""

@@ -94,7 +94,7 @@ def test_a_mirror_replaces_every_registry(chart):
         for _, pod in chart.pods("default", "--set", "image.registry=mirror.example.com/ml")
         for container in pod["spec"]["containers"]
     ]
-    assert len(set(images)) == 5
+    assert len(set(images)) == 6
     assert [image for image in images if not image.startswith("mirror.example.com/ml/")] == []
 
 

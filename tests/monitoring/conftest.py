@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -83,6 +84,79 @@ def open_shop(tmp_path: Path) -> Callable[..., Shop]:
         return shop
 
     return build
+
+
+LOG_END = datetime(2024, 6, 1, tzinfo=UTC)
+"""Midnight after the last day of the logs of `log_of_days`."""
+
+
+@dataclass
+class Days:
+    """Events of one name, so many on each day; the last day ends at LOG_END."""
+
+    name: str
+    counts: Sequence[int]
+    properties: Callable[[int, int], str] = lambda day, number: "{}"
+    """(day, number of the event on its day) to JSON; day 0 is the first."""
+    lag: Callable[[int, int], float] = lambda day, number: 0.0
+    """Seconds until it arrives."""
+    user: Callable[[int, int], str | None] = lambda day, number: f"u{number}"
+    device: Callable[[int, int], str | None] = lambda day, number: None
+
+    def rows(self) -> list[dict[str, Any]]:
+        first = LOG_END - timedelta(days=len(self.counts))
+        found = []
+        for day, count in enumerate(self.counts):
+            for number in range(count):
+                at = first + timedelta(days=day, seconds=86_400 * (number + 0.5) / count)
+                row = {
+                    "event_id": f"{self.name} {day} {number}",
+                    "name": self.name,
+                    "user_id": self.user(day, number),
+                    "anonymous_id": self.device(day, number),
+                    "timestamp": at,
+                    "received_at": at + timedelta(seconds=self.lag(day, number)),
+                    "properties": self.properties(day, number),
+                }
+                found.append(row)
+        return found
+
+
+@pytest.fixture
+def log_of_days() -> Callable[..., Any]:
+    """`log_of_days(Days(...), ..., receipts=[{...}])`: a connection with the views of a log.
+
+    Keywords are rows of the other tables: receipts, dead_letters, marks, identity_owners.
+    """
+
+    def build(*days: Days, **others: list[dict[str, Any]]) -> Any:
+        import duckdb
+
+        from tidemill.events.identity.owners import OWNERS
+        from tidemill.events.schema import DEAD_LETTERS, EVENTS, MARKS, RECEIPTS
+
+        con = duckdb.connect()
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute("SET threads = 1")
+        rows = [row for each in days for row in each.rows()]
+        con.register("events", pa.Table.from_pylist(rows, schema=EVENTS))
+        schemas = {"receipts": RECEIPTS, "dead_letters": DEAD_LETTERS, "marks": MARKS}
+        for name, schema in {**schemas, "identity_owners": OWNERS}.items():
+            con.register(name, pa.Table.from_pylist(others.get(name, []), schema=schema))
+        return con
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def days_of() -> type[Days]:
+    """Builds the events of one name."""
+    return Days
+
+
+@pytest.fixture(scope="session")
+def log_end() -> datetime:
+    return LOG_END
 
 
 def simulate_events(users: int, renamed: dict[str, str], seed: int = 0) -> pa.Table:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tidemill.errors import BundleError, TidemillError
 from tidemill_monitoring.cli import register
-from tidemill_monitoring.termination import termination_message, write_termination_message
+from tidemill_monitoring.termination import termination_message, write_message
 from tidemill_monitoring.verdicts import Concern, Decision, MonitorRun, Status, Verdict
 
 
@@ -83,4 +83,4 @@ def test_a_failure_writes_nothing(tmp_path: Path, open_shop: Callable, monitor: 
 def test_a_log_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
     """With the place and the reason."""
     with pytest.raises(TidemillError, match="Is a directory"):
-        write_termination_message(tmp_path, run_of("it drifts"))
+        write_message(tmp_path, termination_message(run_of("it drifts")))

@@ -1,0 +1,60 @@
+"""The report as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import tidemill.report
+from tidemill import __version__
+from tidemill.errors import TidemillError
+from tidemill.report.wording import percent, with_code
+from tidemill_monitoring.event_log.multiples import draw_multiples
+from tidemill_monitoring.event_log.report import QualityReport
+from tidemill_monitoring.event_log.timing import spell_seconds
+
+_TEMPLATE = "quality.html.j2"
+
+
+def render_page(report: QualityReport, made_at: datetime) -> str:
+    """The whole page. Names come from other people's events, so everything is escaped."""
+    folders = [Path(__file__).parent, *map(Path, tidemill.report.__path__)]
+    environment = Environment(
+        loader=FileSystemLoader(folders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(code=with_code, percent=percent, seconds=spell_seconds)
+    return environment.get_template(_TEMPLATE).render(
+        report=report,
+        span=report.span,
+        verdicts=report.urgent_first,
+        evidence={verdict.concern.value: verdict.evidence for verdict in report.verdicts},
+        multiples=draw_multiples(report),
+        made_at=made_at.astimezone(UTC),
+        tidemill=__version__,
+    )
+
+
+def write_page(path: Path, report: QualityReport) -> Path:
+    """A reader finds the old page or the new one. Raises TidemillError if it cannot be written."""
+    page = render_page(report, datetime.now(UTC))
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(page)
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise TidemillError(
+            f"the page cannot be written to {path}: {error.strerror}",
+            hint="choose another place with --html FILE",
+        ) from error
+    return path

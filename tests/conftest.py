@@ -71,11 +71,14 @@ def con_of() -> Callable[..., Any]:
     def build(events: pa.Table, items: Mapping[str, str] | None = None, threads: int = 1) -> Any:
         import duckdb
 
+        from tidemill.events.identity import create_trivial_views
+
         con = duckdb.connect()
         con.execute("SET TimeZone = 'UTC'")
         con.execute(f"SET threads = {threads}")
         con.register("events", events)
         con.register("items", _items(items or {}))
+        create_trivial_views(con)
         return con
 
     return build

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Annotated
+
 import typer
 
 from tidemill.cli import console
@@ -64,10 +67,12 @@ def materialize(
 
     The store is the home's own file, or the Redis that TIDEMILL_ONLINE_STORE names. Rows of a
     cutoff are computed once; running it again only copies them. `feast materialize` in
-    `feature_repo/` does the same with Feast's own machinery, and slower.
+    `feature_repo/` does the same with Feast's own machinery, and slower. `--at now` leaves out the
+    last three seconds, whose events may still be on their way into the log.
     """
     from tidemill.events import EventLog  # keeps --help fast
     from tidemill_features.materialization import materialize as fill
+    from tidemill_features.materialization import settled
 
     home = Home.from_environment()
     log = EventLog(home.events)
@@ -76,7 +81,7 @@ def materialize(
         console.log("no events yet, so nothing to do; `tidemill events import PATH` brings some")
         return
     con = log.connect()
-    cutoff = instant_or_log_end(con, at)
+    cutoff = min(instant_or_log_end(con, at), settled(datetime.now(UTC)))
     con.close()
     users, catalog = fill(home, cutoff, lambda: console.log("waiting for another materialisation"))
     if as_json:
@@ -85,3 +90,25 @@ def materialize(
     console.out.print(
         f"{users:,} users have {len(catalog.names)} features as of {cutoff:%Y-%m-%d %H:%M} UTC"
     )
+
+
+@app.command()
+def follow(
+    once: Annotated[
+        bool, typer.Option("--once", help="Catch up with the event log, then end.")
+    ] = False,
+) -> None:
+    """Watch the event log and keep the online store fresh, until SIGTERM or Ctrl-C.
+
+    When events come in, the features of their users are computed as of now and put into the online
+    store, a second or so later. When it cannot be told whose features have changed, or thousands
+    have, everybody's are computed in the background, as `tidemill features materialize --at now`
+    does. It may be killed and started again at any time, and more than one may run.
+
+    Says every few seconds for how many users rows were written, and how old the oldest event was
+    by then. For a log that ends in the past use `tidemill features materialize`: this command
+    always speaks of the present.
+    """
+    from tidemill_features.following import follow as follow_log  # keeps --help fast
+
+    follow_log(Home.from_environment(), once, console.log)

@@ -8,6 +8,7 @@ from datetime import datetime
 import duckdb
 
 from tidemill_features.catalog import Signal
+from tidemill_features.sql import known_at as was_known
 
 MAX_EVENTS = 24
 """Event names, by users reached."""
@@ -29,7 +30,7 @@ def discover_signals(con: duckdb.DuckDBPyConnection, known_at: datetime) -> list
     con.execute(
         "CREATE OR REPLACE TEMP TABLE known_events AS "
         "SELECT name, user_id, item_id, properties, timestamp "
-        "FROM events WHERE user_id IS NOT NULL AND timestamp < $at AND received_at < $at",
+        f"FROM user_events WHERE {was_known('$at')}",
         {"at": known_at},
     )
     (users,) = con.execute("SELECT COUNT(DISTINCT user_id) FROM known_events").fetchall()[0]

@@ -27,9 +27,9 @@ def compute_features(
 ) -> pa.Table:
     """Features of every user with an event known before each cutoff (of `users`, if given).
 
-    `con` has the views `events` and `items`. Columns: `user_id`, `event_timestamp` (the cutoff),
-    then one float32 per catalog feature, null where the value does not exist. Sorted by cutoff
-    and user.
+    `con` has the views `user_events` and `items`. Columns: `user_id`, `event_timestamp` (the
+    cutoff), then one float32 per catalog feature, null where the value does not exist. Sorted by
+    cutoff and user.
     """
     parts = []
     con.execute(_SPARK_NAMES)

@@ -19,12 +19,14 @@ def label_users(
 ) -> NDArray[np.bool_]:
     """Whether the target came true for each user in [cutoff, cutoff + target.within), shape [n].
 
-    A label may use events that arrived late: it is the truth, not what was known.
+    A label may use events that arrived late: it is the truth, not what was known. Of a user who
+    has since become another, it is what the person did, under whatever id.
     """
     con.register("labelled", pa.table({"user_id": pa.array(list(users), pa.string())}))
     happened = con.execute(
-        f"SELECT DISTINCT e.user_id FROM {_target_events(target)} "
-        "SEMI JOIN labelled USING (user_id) "
+        "WITH present AS (SELECT l.user_id AS asked, COALESCE(m.current_user_id, l.user_id) "
+        "AS user_id FROM labelled AS l LEFT JOIN merged_users AS m USING (user_id)) "
+        f"SELECT DISTINCT asked FROM {_target_events(target)} JOIN present USING (user_id) "
         "WHERE e.timestamp >= $start AND e.timestamp < $end",
         {"start": cutoff, "end": cutoff + target.within},
     ).fetchall()
@@ -40,7 +42,7 @@ def target_users_by_day(
     """Days (UTC) with target events, and the distinct users of each, oldest first."""
     return con.execute(
         "SELECT CAST(e.timestamp AS DATE) AS day, COUNT(DISTINCT e.user_id) "
-        f"FROM {_target_events(target)} WHERE e.user_id IS NOT NULL GROUP BY day ORDER BY day"
+        f"FROM {_target_events(target)} GROUP BY day ORDER BY day"
     ).fetchall()
 
 
@@ -56,12 +58,12 @@ def common_values(con: duckdb.DuckDBPyConnection, event: str | None, key: str) -
 
 
 def _target_events(target: Target) -> str:
-    """A relation `e` with the events that decide the target."""
+    """A relation `e` with the events that decide the target, of those who are behind them."""
     items = "LEFT JOIN items AS i USING (item_id) " if reads_items(target.where) else ""
     name = "TRUE" if target.event is None else f"e.name = {_quoted(target.event)}"
     return (
-        f"(SELECT e.user_id, e.timestamp FROM events AS e {items}"
-        f"WHERE {name} AND {condition(target.where)}) AS e"
+        f"(SELECT e.user_id, e.timestamp FROM user_events AS e {items}"
+        f"WHERE e.superseded_at IS NULL AND {name} AND {condition(target.where)}) AS e"
     )
 
 

@@ -6,14 +6,15 @@ holds that both leave the same bytes behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 
 from tidemill.errors import EventLogError, OnlineStoreError
+from tidemill.events import EventLog
 from tidemill.home import Home
 from tidemill.online import open_online_reader, open_online_writer
 from tidemill_features.catalog import FEATURE_VIEW, Catalog, load_catalog
@@ -22,21 +23,31 @@ from tidemill_features.rows import ensure_rows, read_rows, rows_file
 
 _LOCK = "online"
 _NOTE = "materialized"
+_ON_THE_WAY = timedelta(seconds=3)
 
 
 def materialize_rows(home: Home, catalog: Catalog, rows: pa.Table) -> int:
     """Write feature rows (see engine.compute_features) to the online store; returns how many."""
+    with closing(open_online_writer(home)) as writer:
+        writer.write(FEATURE_VIEW, catalog.names, packed_rows(rows, catalog))
+    return int(rows.num_rows)
+
+
+def packed_rows(rows: pa.Table, catalog: Catalog) -> Iterator[tuple[str, int, bytes]]:
+    """Feature rows as the online store takes them: user, cutoff in microseconds, vector."""
     users = rows.column("user_id").to_pylist()
     cutoffs = rows.column("event_timestamp").cast(pa.int64()).to_pylist()
     vectors = to_matrix(rows, catalog.names).astype("<f4")
-    writer = open_online_writer(home)
-    writer.write(
-        FEATURE_VIEW,
-        catalog.names,
-        zip(users, cutoffs, (vector.tobytes() for vector in vectors), strict=True),
-    )
-    writer.close()
-    return len(users)
+    return zip(users, cutoffs, (vector.tobytes() for vector in vectors), strict=True)
+
+
+def settled(now: datetime) -> datetime:
+    """The latest cutoff for which the log is complete, when everybody's clock shows `now`.
+
+    What was received in the last seconds may still be on its way from the collector into the log;
+    a row made without it would not equal its rebuild.
+    """
+    return now - _ON_THE_WAY
 
 
 def materialize(
@@ -77,7 +88,19 @@ def _fill(home: Home, catalog: Catalog, cutoff: datetime) -> int:
             f"the event log knows no user before {cutoff:%Y-%m-%d %H:%M} UTC",
             hint="import events with `tidemill events import PATH`",
         )
-    return materialize_rows(home, catalog, rows)
+    count = materialize_rows(home, catalog, rows)
+    _forget_merged(home, cutoff)
+    return count
+
+
+def _forget_merged(home: Home, cutoff: datetime) -> None:
+    """Remove the rows of users who have become another: no batch would ever replace them."""
+    query = "SELECT user_id, epoch_us($at) FROM merged_users WHERE since < $at"
+    with EventLog(home.events).connect() as con:
+        merged = con.execute(query, {"at": cutoff}).fetchall()
+    if merged:
+        with closing(open_online_writer(home)) as writer:
+            writer.remove(FEATURE_VIEW, merged)
 
 
 def _keep_only(home: Home, newest: Path) -> None:

@@ -1,7 +1,7 @@
 """Feature rows on disk: one Parquet file per cutoff, computed once.
 
 What was known before a cutoff never changes, unless older history is imported later; so a file
-carries the number of events it was made from and is made again when that number differs.
+carries a mark of what was known when it was made, and is made again when that mark differs.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidemill.events import EventLog
+from tidemill.events.identity import known_before
 from tidemill.home import Home
 from tidemill_features.catalog import Catalog
 from tidemill_features.engine import compute_features
 
-_KNOWN_EVENTS = b"tidemill.known_events"
+_KNOWN = b"tidemill.known_events"
 # Bounds memory: one pass holds the daily sums of all users for this many cutoffs.
 _CUTOFFS_PER_PASS = 4
 
@@ -38,8 +38,8 @@ def ensure_rows(
     folder.mkdir(parents=True, exist_ok=True)
     with home.lock("features"):
         con = EventLog(home.events).connect()
-        known = {cutoff: _known_events(con, cutoff) for cutoff in sorted(set(cutoffs))}
-        stale = [c for c, count in known.items() if _made_from(_path(folder, c)) != count]
+        known = {cutoff: known_before(con, cutoff) for cutoff in sorted(set(cutoffs))}
+        stale = [c for c, mark in known.items() if _made_from(_path(folder, c)) != mark]
         for cutoff in known.keys() - set(stale):
             yield cutoff, False
         for start in range(0, len(stale), _CUTOFFS_PER_PASS):
@@ -63,26 +63,19 @@ def rows_file(home: Home, catalog: Catalog, cutoff: datetime) -> Path:
     return _path(rows_folder(home, catalog), cutoff)
 
 
-def _known_events(con: duckdb.DuckDBPyConnection, cutoff: datetime) -> int:
-    counted = con.execute(
-        "SELECT COUNT(*) FROM events WHERE timestamp < $at AND received_at < $at", {"at": cutoff}
-    ).fetchall()
-    return int(counted[0][0])
-
-
 def _path(folder: Path, cutoff: datetime) -> Path:
     return folder / f"{cutoff:%Y%m%dT%H%M%S.%f}.parquet"
 
 
-def _made_from(path: Path) -> int:
+def _made_from(path: Path) -> str | None:
     if not path.exists():
-        return -1
+        return None
     metadata = pq.read_schema(path).metadata or {}
-    return int(metadata.get(_KNOWN_EVENTS, b"-1"))
+    return str(metadata.get(_KNOWN, b"").decode())
 
 
-def _write(path: Path, rows: pa.Table, known_events: int) -> None:
-    metadata = {_KNOWN_EVENTS: str(known_events).encode()}
+def _write(path: Path, rows: pa.Table, known: str) -> None:
+    metadata = {_KNOWN: known.encode()}
     draft = path.with_suffix(f".{os.getpid()}.tmp")
     pq.write_table(rows.replace_schema_metadata(metadata), draft)
     draft.replace(path)

@@ -1,7 +1,8 @@
-"""The feature query: plain SQL over `events`, `items` and `cutoffs`, for DuckDB or Spark.
+"""The feature query: plain SQL over `user_events`, `items` and `cutoffs`, for DuckDB or Spark.
 
 Events are first folded into days that end at the cutoff's time of day. A day is kept apart by when
-it became *known*, so a late event counts from the cutoff after its arrival and never before.
+it became *known*, so a late event counts from the cutoff after its arrival and never before; and
+by when it was *superseded*, so what turned out to be another's counts up to that cutoff.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from tidemill_features.catalog import Catalog, Signal
 
 DAY_US = 86_400_000_000
 _ITEM_WINDOW = 56
+_NEVER = 2**62
+"""Microseconds; later than any cutoff."""
 
 
 def feature_query(catalog: Catalog, day_starts_at_us: int, only_users: bool = False) -> str:
     """SQL giving one row per user, signal and cutoff: `user_id, cutoff_us, signal, <aggregates>`.
 
-    `signal` is the position in the catalog. Relations read: `events`, `items` and
+    `signal` is the position in the catalog. Relations read: `user_events`, `items` and
     `cutoffs(cutoff_us)`, all of whose cutoffs lie at `day_starts_at_us` after midnight UTC;
     with `only_users` also `wanted_users(user_id)`.
     """
@@ -32,13 +35,15 @@ WITH signal_events AS (
 {_signal_events(catalog.signals, only_users)}
 ),
 daily AS (
-  SELECT user_id, signal, day, GREATEST(day, known_day) AS known_day, COUNT(*) AS events,
-    COALESCE(SUM(value), 0) AS value, MIN(timestamp_us) AS first_us, MAX(timestamp_us) AS last_us
+  SELECT user_id, signal, day, GREATEST(day, known_day) AS known_day, superseded_day,
+    COUNT(*) AS events, COALESCE(SUM(value), 0) AS value,
+    MIN(timestamp_us) AS first_us, MAX(timestamp_us) AS last_us
   FROM ({_days("signal_events", day_starts_at_us)}) AS dated
-  GROUP BY user_id, signal, day, GREATEST(day, known_day)
+  GROUP BY user_id, signal, day, GREATEST(day, known_day), superseded_day
 ),
 item_days AS (
-  SELECT DISTINCT user_id, signal, item_id, day, GREATEST(day, known_day) AS known_day
+  SELECT DISTINCT user_id, signal, item_id, day, GREATEST(day, known_day) AS known_day,
+    superseded_day
   FROM ({_days("signal_events", day_starts_at_us)}) AS dated
   WHERE item_id IS NOT NULL AND signal IN ({_unnarrowed(catalog.signals)})
 ),
@@ -50,14 +55,15 @@ aggregated AS (
     {aggregates}
   FROM (
     SELECT daily.*, cutoff_us, cutoff_day - 1 - day AS age
-    FROM daily JOIN cutoff_days ON known_day < cutoff_day
+    FROM daily JOIN cutoff_days ON known_day < cutoff_day AND superseded_day >= cutoff_day
   ) AS known
   GROUP BY user_id, cutoff_us, signal
 ),
 items_seen AS (
   SELECT user_id, cutoff_us, signal, COUNT(DISTINCT item_id) AS distinct_items
   FROM item_days JOIN cutoff_days
-    ON known_day < cutoff_day AND cutoff_day - 1 - day < {_ITEM_WINDOW}
+    ON known_day < cutoff_day AND superseded_day >= cutoff_day
+    AND cutoff_day - 1 - day < {_ITEM_WINDOW}
   GROUP BY user_id, cutoff_us, signal
 )
 SELECT aggregated.*,
@@ -70,6 +76,14 @@ def condition(where: Mapping[str, str], events: str = "e", items: str = "i") -> 
     """SQL that is true for events matching every `property.<name>` / `item.<name>` in `where`."""
     tests = [f"{field_of(key, events, items)} = {_text(value)}" for key, value in where.items()]
     return " AND ".join(tests) or "TRUE"
+
+
+def known_at(cutoff: str, events: str = "user_events") -> str:
+    """SQL that is true for rows of `user_events` that count at `cutoff`, a parameter's name."""
+    return (
+        f"{events}.timestamp < {cutoff} AND {events}.received_at < {cutoff} "
+        f"AND COALESCE({events}.superseded_at >= {cutoff}, TRUE)"
+    )
 
 
 def reads_items(where: Mapping[str, str]) -> bool:
@@ -101,17 +115,18 @@ def _signal_group(
     on = " AND ".join(f"{f} = s.{c}" for f, c in zip(fields, columns, strict=True)) or "TRUE"
     return (
         "  SELECT e.user_id, s.signal, e.item_id, TRY_CAST(e.value AS DECIMAL(18, 4)) AS value,\n"
-        "    UNIX_MICROS(e.timestamp) AS timestamp_us, UNIX_MICROS(e.received_at) AS received_us\n"
-        f"  FROM events AS e {join_users}{join_items}"
-        f"JOIN (VALUES {rows}) AS s(signal{''.join(f', {c}' for c in columns)}) ON {on}\n"
-        "  WHERE e.user_id IS NOT NULL"
+        "    UNIX_MICROS(e.timestamp) AS timestamp_us, UNIX_MICROS(e.received_at) AS received_us,\n"
+        f"    COALESCE(UNIX_MICROS(e.superseded_at), {_NEVER}) AS superseded_us\n"
+        f"  FROM user_events AS e {join_users}{join_items}"
+        f"JOIN (VALUES {rows}) AS s(signal{''.join(f', {c}' for c in columns)}) ON {on}"
     )
 
 
 def _days(relation: str, day_starts_at_us: int) -> str:
     return (
         f"SELECT *, (timestamp_us - {day_starts_at_us}) // {DAY_US} AS day, "
-        f"(received_us - {day_starts_at_us}) // {DAY_US} AS known_day FROM {relation}"
+        f"(received_us - {day_starts_at_us}) // {DAY_US} AS known_day, "
+        f"(superseded_us - {day_starts_at_us}) // {DAY_US} AS superseded_day FROM {relation}"
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from tidemill.errors import NotReadyError
 from tidemill.objective import Objective, Target
 from tidemill_features.labels import common_values, label_users, target_users_by_day
-from tidemill_features.sql import condition, reads_items
+from tidemill_features.sql import condition, known_at, reads_items
 from tidemill_pipelines.windows import Windows, plan_windows
 
 _MIN_TEST_CLASS = 10
@@ -42,7 +42,7 @@ def check_readiness(
 ) -> Readiness:
     """Count users and positives at every cutoff. Raises NotReadyError with the number that fails.
 
-    `con` has the views `events` and `items`.
+    `con` has the views `events`, `user_events` and `items`.
     """
     first = _first_event(con, at)
     _check_target_occurs(con, objective, at)
@@ -56,20 +56,23 @@ def check_readiness(
 
 
 def _first_event(con: duckdb.DuckDBPyConnection, at: datetime) -> datetime:
-    first, users = con.execute(
-        "SELECT MIN(timestamp), COUNT(user_id) FROM events WHERE timestamp < $at", {"at": at}
-    ).fetchall()[0]
-    if first is None:
+    of_users, of_anybody = (
+        con.execute(
+            f"SELECT MIN(timestamp) FROM {events} WHERE timestamp < $at", {"at": at}
+        ).fetchall()[0][0]
+        for events in ("user_events", "events")
+    )
+    if of_anybody is None:
         raise NotReadyError(
             f"the event log has no event before {at:%Y-%m-%d}",
             hint="import events with `tidemill events import PATH`",
         )
-    if not users:
+    if of_users is None:
         raise NotReadyError(
             "no event carries a user_id, so nobody's past can be joined to their future",
             hint="import events with a user_id",
         )
-    earliest: datetime = first.astimezone(UTC)
+    earliest: datetime = of_users.astimezone(UTC)
     return earliest
 
 
@@ -128,10 +131,9 @@ def _active_users(
     name = target.event if target.absent else None
     items = "LEFT JOIN items AS i USING (item_id)" if reads_items(where) else ""
     rows = con.execute(
-        f"SELECT DISTINCT e.user_id FROM events AS e {items} WHERE e.user_id IS NOT NULL "
-        "AND ($name IS NULL OR e.name = $name) "
-        "AND e.timestamp < $cutoff AND e.received_at < $cutoff AND e.timestamp >= $since "
-        f"AND {condition(where)}",
+        f"SELECT DISTINCT e.user_id FROM user_events AS e {items} "
+        "WHERE ($name IS NULL OR e.name = $name) "
+        f"AND {known_at('$cutoff', 'e')} AND e.timestamp >= $since AND {condition(where)}",
         {
             "name": name,
             "cutoff": cutoff,

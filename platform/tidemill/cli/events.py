@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from tidemill.cli import console
+from tidemill.cli import console, plan
+from tidemill.cli.identity import show_identity
+from tidemill.cli.importing import import_events, show_report
 from tidemill.cli.options import Json, parse_instant
-from tidemill.errors import EventLogError
 from tidemill.home import Home
 
 if TYPE_CHECKING:
-    from tidemill.events import EventLog, ImportReport
+    from tidemill.events import EventLog
 
 _LONGEST_SHOWN = 120
-_KIB = 1024
 
 
 def register(app: typer.Typer) -> None:
@@ -30,40 +29,9 @@ def register(app: typer.Typer) -> None:
     events.command("sample")(import_sample)
     events.command("summary")(show_summary)
     events.command("rejected")(show_rejected)
+    events.command("identity")(show_identity)
+    plan.register(events)
     app.add_typer(events, name="events")
-
-
-def import_events(
-    paths: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
-    as_json: Json = False,
-) -> None:
-    """Import events from CSV, JSON lines (both also .gz) or Parquet files.
-
-    Columns are named as in the log: `name`, `timestamp` and one of `user_id` and `anonymous_id`
-    are needed; `event_id`, `item_id`, `received_at`, `value` and `properties` (a JSON object) are
-    not; all others become properties. Times are ISO 8601, in UTC unless they say otherwise.
-
-    Importing twice is safe: events are recognised by `event_id`, or by their content if they have
-    none. Rows that break a rule are kept aside (see `tidemill events rejected`) and the rest is
-    imported. Exit code 1 only if not one event could be read.
-    """
-    from tidemill.events import import_files
-    from tidemill.events.files import find_files
-
-    files = find_files(paths)
-    log = _open_log()
-    with console.progress() as progress:
-        kib = sum(file.stat().st_size for file in files) / _KIB
-        task = progress.add_task("reading (KiB)", total=round(kib))
-        report = import_files(log, files, lambda count: progress.advance(task, count / _KIB))
-    for file, reason in report.unreadable.items():
-        console.err.print(f"cannot read {file}: {reason}", style="yellow", markup=False)
-    _show_report(report, as_json)
-    if report.is_empty:
-        raise EventLogError(
-            f"not one event could be read from {len(files)} file(s)",
-            hint="see `tidemill events import --help` for the columns that events need",
-        )
 
 
 def import_sample(
@@ -80,7 +48,7 @@ def import_sample(
     `--start` and `--end` replay the year piece by piece; `--recent` makes it one that has just
     passed, as a cluster needs it, where now is always now. Needs the extra `sample`.
     """
-    from tidemill.events import import_table
+    from tidemill.events.importing import import_table
     from tidemill.sample.retail import SOURCE, move_to, sample_events, sample_items
 
     log = _open_log()
@@ -91,7 +59,7 @@ def import_sample(
     console.log(f"importing {events.num_rows:,} events")
     report = import_table(log, events, SOURCE)
     log.put_items(sample_items())
-    _show_report(report, as_json)
+    show_report(report, as_json)
 
 
 def show_summary(as_json: Json = False) -> None:
@@ -138,18 +106,6 @@ def _open_log() -> EventLog:
     from tidemill.events import EventLog
 
     return EventLog(Home.from_environment().events)
-
-
-def _show_report(report: ImportReport, as_json: bool) -> None:
-    if as_json:
-        console.print_json(asdict(report))
-        return
-    table = Table("events", *_right("rows"))
-    table.add_row("accepted", f"{report.accepted:,}")
-    table.add_row("duplicates", f"{report.duplicates:,}")
-    for reason, count in report.rejected.items():
-        table.add_row(f"rejected: {reason}", f"{count:,}")
-    console.out.print(table)
 
 
 def _reasons(counts: dict[str, int]) -> Table:

@@ -82,7 +82,7 @@ def _act(title: str, meaning: str) -> None:
 def _ask_for_everybody(home: Home, endpoint: Endpoint, at: str) -> None:
     con = EventLog(home.events).connect()
     users = con.execute(
-        "SELECT DISTINCT user_id FROM events WHERE user_id IS NOT NULL AND timestamp < $at "
+        "SELECT DISTINCT user_id FROM user_events WHERE superseded_at IS NULL AND timestamp < $at "
         "ORDER BY user_id",
         {"at": parse_instant(at)},
     ).fetchall()

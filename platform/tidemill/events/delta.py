@@ -15,7 +15,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from tidemill.errors import EventLogError
@@ -31,6 +31,9 @@ _SETTINGS: dict[str, str | None] = {
     "delta.deletedFileRetentionDuration": f"interval {_KEPT_HOURS} hours",
 }
 
+_ROW_GROUPS = WriterProperties(compression="SNAPPY", max_row_group_size=131_072)
+"""Small enough that a look at a few minutes of a large file reads little."""
+
 
 class Table:
     """A table that need not exist yet."""
@@ -38,6 +41,7 @@ class Table:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path = path
         self.schema = schema
+        self._synced = -1
 
     def version(self) -> int:
         """Delta version, -1 before the first commit."""
@@ -60,10 +64,10 @@ class Table:
         """Show the rows of the commits after `version` as view `name`; False if that is too old."""
         added: list[Path] = []
         for later in range(version + 1, self.version() + 1):
-            commit = self.path / "_delta_log" / f"{later:020d}.json"
+            commit = self._commit(later)
             if not commit.exists():
                 return False
-            added += self._added_by(commit)
+            added += self._added_by(commit, only_new_rows=True)
         if not all(path.exists() for path in added):
             return False
         self._show(con, name, added)
@@ -78,8 +82,27 @@ class Table:
         """
         typed = (pa.RecordBatch.from_arrays(b.columns, schema=self.schema) for b in batches)
         reader = pa.RecordBatchReader.from_batches(self.schema, typed)
-        write_deltalake(self.path, reader, mode=mode, configuration=_SETTINGS)
-        self._sync(self.version())
+        write_deltalake(
+            self.path,
+            reader,
+            mode=mode,
+            configuration=_SETTINGS,
+            writer_properties=_ROW_GROUPS,
+        )
+        self.sync()
+
+    def sync(self) -> None:
+        """Force the newest version to the disk, whoever wrote it.
+
+        A process that was killed between its commit and this leaves a version that everybody can
+        read, and a power loss can take.
+        """
+        version = self.version()
+        if version > self._synced:
+            commit = self._commit(version)
+            _force([*self._added_by(commit), commit])
+            _force([commit.parent, self.path, self.path.parent])
+            self._synced = version
 
     def compact(self) -> None:
         """Merge small files, and remove what earlier versions left a day ago."""
@@ -88,9 +111,12 @@ class Table:
             return
         if table.metadata().configuration != _SETTINGS:
             table.alter.set_table_properties({k: v for k, v in _SETTINGS.items() if v})
-        table.optimize.compact()
+        table.optimize.compact(writer_properties=_ROW_GROUPS)
+        self.sync()
         table.vacuum(_KEPT_HOURS, dry_run=False, enforce_retention_duration=False)
         table.create_checkpoint()
+        log = self.path / "_delta_log"
+        _force([*(file for file in log.iterdir() if file.is_file()), log])
         table.cleanup_metadata()
 
     def _show(self, con: duckdb.DuckDBPyConnection, name: str, files: list[Path]) -> None:
@@ -112,21 +138,18 @@ class Table:
             files = files.filter(pc.invert(pc.fill_null(apart, False)))
         return [self.path / unquote(name) for name in files["path"].to_pylist()]
 
-    def _added_by(self, commit: Path) -> list[Path]:
-        """Files with new rows; those that compaction made hold none."""
+    def _added_by(self, commit: Path, only_new_rows: bool = False) -> list[Path]:
+        """Files that a commit added; those that compaction made hold no new rows."""
         actions = (orjson.loads(line) for line in commit.read_bytes().splitlines())
         added = (action["add"] for action in actions if "add" in action)
-        return [self.path / unquote(add["path"]) for add in added if add["dataChange"]]
+        return [
+            self.path / unquote(add["path"])
+            for add in added
+            if add["dataChange"] or not only_new_rows
+        ]
 
-    def _sync(self, version: int) -> None:
-        """Force a commit to the disk: its files, then its entry in the log, then the folders."""
-        commit = self.path / "_delta_log" / f"{version:020d}.json"
-        for path in (*self._added_by(commit), commit, commit.parent, self.path, self.path.parent):
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+    def _commit(self, version: int) -> Path:
+        return self.path / "_delta_log" / f"{version:020d}.json"
 
     def _open(self) -> DeltaTable | None:
         if not (self.path / "_delta_log").is_dir():
@@ -135,6 +158,15 @@ class Table:
             return DeltaTable(self.path)
         except TableNotFoundError:
             return None
+
+
+def _force(paths: Iterable[Path]) -> None:
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def literal_glob(path: Path) -> str:

@@ -1,63 +1,160 @@
-"""Which files hold events, and how each is read."""
+"""Which files hold events, and what kind each is."""
 
 from __future__ import annotations
 
+import glob
+import re
+import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tidemill.errors import EventLogError
-from tidemill.events.csv_files import read_csv
-from tidemill.events.json_lines import read_json_lines
-from tidemill.events.parquet_files import read_parquet
-from tidemill.events.unchecked import Batch
+from tidemill.events.storage import SCHEME, Stored, list_bucket, open_stored, stored_file
 
-_READERS = {
-    ".csv": read_csv,
-    ".csv.gz": read_csv,
-    ".jsonl": read_json_lines,
-    ".jsonl.gz": read_json_lines,
-    ".ndjson": read_json_lines,
-    ".ndjson.gz": read_json_lines,
-    ".parquet": read_parquet,
+Kind = Literal["csv", "json", "parquet"]
+_KINDS: dict[str, Kind] = {
+    ".csv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".parquet": "parquet",
 }
-_SUPPORTED = "CSV (.csv), JSON lines (.jsonl, .ndjson), both also .gz, and Parquet (.parquet)"
+_ZIP = ".zip"
+_SUPPORTED = (
+    "CSV (.csv) and JSON lines (.jsonl, .ndjson, .json), both also .gz, Parquet (.parquet), "
+    "archives of JSON lines that just end in .gz, and .zip of all of these"
+)
+_WILD = re.compile(r"[*?\[]")
 
 
-def find_files(paths: Iterable[Path]) -> list[Path]:
-    """The files at `paths`; of a folder, all supported ones below it, in alphabetical order.
+@dataclass(frozen=True, slots=True)
+class EventFile:
+    """A file of events, or a member of a zipped archive."""
 
-    Raises EventLogError for a path that is missing, of another kind, or a folder without events.
+    location: str
+    """Absolute path or `s3://` URL."""
+    size: int
+    """Bytes as stored; of a member, its compressed bytes."""
+    modified: int
+    """Nanoseconds since 1970."""
+    kind: Kind
+    gzipped: bool
+    member: str | None = None
+
+    def __str__(self) -> str:
+        return self.location if self.member is None else f"{self.location}/{self.member}"
+
+    @property
+    def name(self) -> str:
+        return str(self).rsplit("/", 1)[-1]
+
+
+def find_files(paths: Iterable[Path | str]) -> list[EventFile]:
+    """The files at paths, patterns and `s3://` URLs, each once, in the order of `paths`.
+
+    Of a folder and of a pattern, all supported ones in alphabetical order. Raises EventLogError
+    for one that is missing, of another kind, or without event files.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, EventFile] = {}
     for path in paths:
-        for file in _files_at(path):
-            found[file.absolute()] = None
-    return list(found)
+        text = str(path)
+        for file in _on_s3(text) if is_on_s3(text) else _on_disk(text):
+            found.setdefault(str(file), file)
+    return list(found.values())
 
 
-def read_file(path: Path) -> Iterator[Batch]:
-    """Batches of one file, in its order. Raises UnreadableFileError."""
-    suffix = _suffix(path)
-    if suffix is None:
-        raise ValueError(f"find_files never returns {path}")
-    return _READERS[suffix](path)
+def is_on_s3(text: str) -> bool:
+    """Whether this is an `s3://` URL."""
+    return text.startswith(SCHEME)
 
 
-def _files_at(path: Path) -> list[Path]:
-    if not path.exists():
-        raise EventLogError(f"there is no file or folder {path}")
+def _on_disk(text: str) -> list[EventFile]:
+    path = Path(text)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if _suffix(file) and file.is_file())
-        if not files:
-            raise EventLogError(f"no event files below {path}", hint=f"supported: {_SUPPORTED}")
-        return files
-    if _suffix(path) is None:
+        return _searched(text, (each for each in sorted(path.rglob("*")) if each.is_file()))
+    if path.exists():
+        return _named(stored_file(path.absolute()))
+    if not _WILD.search(text):
         raise EventLogError(
-            f"{path} is not a kind of file that can be imported", hint=f"supported: {_SUPPORTED}"
+            f"there is no file or folder {text}", hint="check the path, or where you are"
         )
-    return [path]
+    matching = (Path(each) for each in sorted(glob.glob(text, recursive=True)))
+    return _searched(text, (each for each in matching if each.is_file()))
 
 
-def _suffix(path: Path) -> str | None:
-    name = path.name.lower()
-    return next((suffix for suffix in _READERS if name.endswith(suffix)), None)
+def _searched(text: str, paths: Iterable[Path]) -> list[EventFile]:
+    return _supported(text, (stored_file(path.absolute()) for path in paths))
+
+
+def _on_s3(url: str) -> list[EventFile]:
+    wild = _WILD.search(url)
+    if wild is None:
+        stored = list_bucket(url)
+        is_one = [each.location for each in stored] == [url]
+        return _named(stored[0]) if is_one else _supported(url, stored)
+    listed = list_bucket(url[: wild.start()].rpartition("/")[0] + "/")
+    pattern = _pattern(url)
+    return _supported(url, (each for each in listed if pattern.fullmatch(each.location)))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """As the shell reads it: `*` and `?` stop at a slash, `**/` does not."""
+    words = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*|\?|\[[^]]+\])", text)
+    return re.compile(
+        "".join(words.get(p, p if p.startswith("[") else re.escape(p)) for p in parts)
+    )
+
+
+def _supported(searched: str, stored: Iterable[Stored]) -> list[EventFile]:
+    files = [file for each in stored for file in _files_in(each)]
+    if not files:
+        raise EventLogError(f"no event files below {searched}", hint=f"supported: {_SUPPORTED}")
+    return files
+
+
+def _named(stored: Stored) -> list[EventFile]:
+    files = list(_files_in(stored))
+    if not files:
+        raise EventLogError(
+            f"{stored.location} is not a kind of file that can be imported",
+            hint=f"supported: {_SUPPORTED}",
+        )
+    return files
+
+
+def _files_in(stored: Stored) -> Iterator[EventFile]:
+    if stored.location.lower().endswith(_ZIP):
+        yield from _members(stored)
+        return
+    kind = _kind(stored.location)
+    if kind is not None:
+        yield EventFile(*stored, *kind)
+
+
+def _members(stored: Stored) -> Iterator[EventFile]:
+    try:
+        with open_stored(stored.location) as file, zipfile.ZipFile(file) as archive:
+            members = sorted(archive.infolist(), key=lambda member: member.filename)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise EventLogError(
+            f"{stored.location} cannot be unzipped: {error}", hint="download or copy it again"
+        ) from error
+    for member in members:
+        kind = _kind(member.filename)
+        if kind is not None:
+            location, _, modified = stored
+            yield EventFile(location, member.compress_size, modified, *kind, member=member.filename)
+
+
+def _kind(name: str) -> tuple[Kind, bool] | None:
+    """The kind and whether it is gzipped; None for a file that holds no events."""
+    lowered = name.lower().rsplit("/", 1)[-1]
+    plain = lowered.removesuffix(".gz")
+    gzipped = plain != lowered
+    kind = next((kind for suffix, kind in _KINDS.items() if plain.endswith(suffix)), None)
+    if gzipped and kind is None and not plain.endswith(".tar"):
+        kind = "json"
+    return None if kind is None or (gzipped and kind == "parquet") else (kind, gzipped)

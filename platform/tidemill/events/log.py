@@ -165,6 +165,7 @@ class EventLog:
     def _append(self, con: duckdb.DuckDBPyConnection, total: int) -> Appended:
         """Add the `total` rows of `staged`."""
         with self._lock():
+            self._events.sync()
             self._events.create_view(con, "log", _surroundings(con))
             accepted = _choose_fresh(con, total)
             marked = self._mark(con) if accepted else {}
@@ -210,8 +211,9 @@ class EventLog:
     def _connected(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
         """A connection that spills into a scratch folder, and the folder."""
         with scratch_folder(self.root / "staging") as folder:
+            spill = str(folder / "spill")
             with duckdb.connect(
-                config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(folder / "spill")}
+                config={"memory_limit": _MEMORY_LIMIT, "temp_directory": spill}
             ) as con:
                 con.execute("SET TimeZone = 'UTC'")
                 yield con, folder

@@ -52,6 +52,16 @@ class Batch:
     """Whether all properties are JSON objects with sorted keys already."""
 
 
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Batches that follow each other as one."""
+    return Batch(
+        pa.concat_tables([batch.unchecked for batch in batches]),
+        pa.concat_tables([batch.malformed for batch in batches]),
+        batches[-1].position,
+        batches[-1].canonical,
+    )
+
+
 @dataclass
 class Collector:
     """Gathers rows of text until they are worth a batch."""

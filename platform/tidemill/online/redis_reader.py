@@ -41,6 +41,9 @@ class RedisReader:
     def generation(self) -> int:
         return int(self._ask("GET", self._keys.generation) or 0)
 
+    def updates(self) -> int:
+        return int(self._ask("GET", self._keys.updates) or 0)
+
     def read(self, entities: Sequence[str]) -> OnlineRows:
         while (stored := self._fetch(entities)) is None:
             self._follow_layout()

@@ -5,6 +5,7 @@ Keys:
     tidemill:layout:<view>               name of the live layout, a hash of its features
     tidemill:features:<view>             the live layout itself, a JSON list
     tidemill:generation:<view>           counts batches
+    tidemill:updates:<view>              counts updates between them
     tidemill:row:<view>:<layout>:<id>    cutoff, then the vector
     tidemill:writer:<view>               token of the process that is writing
     tidemill:unswept:<view>              set while rows of other layouts may be left
@@ -39,6 +40,7 @@ class Keys:
         self.layout = f"tidemill:layout:{view}"
         self.features = f"tidemill:features:{view}"
         self.generation = f"tidemill:generation:{view}"
+        self.updates = f"tidemill:updates:{view}"
         self.writer = f"tidemill:writer:{view}"
         self.unswept = f"tidemill:unswept:{view}"
         self._rows = f"tidemill:row:{view}:"

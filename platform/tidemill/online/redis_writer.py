@@ -18,6 +18,7 @@ import redis
 
 from tidemill.errors import OnlineStoreError
 from tidemill.online.redis_server import Keys, connect, in_words, layout_name, scan
+from tidemill.online.store import other_layout
 
 _SECONDS = 10.0
 """Longest wait for one answer."""
@@ -33,12 +34,14 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
-_PUT = (
-    _MINE
-    + """
+# Refused unless the live layout is the one expected; needs no turn, because it is one step.
+_IN_LAYOUT = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
+"""
+_ROWS = """
 local written = 0
 for i = 2, #KEYS do
-    local stored, row = redis.call('GETRANGE', KEYS[i], 0, 7), ARGV[i + 1]
+    local stored, row = redis.call('GETRANGE', KEYS[i], 0, 7), ARGV[#ARGV - #KEYS + i]
     if stored == '' or struct.unpack('<i8', row) >= struct.unpack('<i8', stored) then
         redis.call('SET', KEYS[i], row)
         written = written + 1
@@ -46,7 +49,18 @@ for i = 2, #KEYS do
 end
 return written
 """
-)
+_REMOVED = """
+for i = 2, #KEYS do
+    local stored = redis.call('GETRANGE', KEYS[i], 0, 7)
+    if stored ~= '' and struct.unpack('<i8', ARGV[i]) >= struct.unpack('<i8', stored) then
+        redis.call('UNLINK', KEYS[i])
+    end
+end
+return 0
+"""
+_PUT = _MINE + _ROWS
+_UPDATE = _IN_LAYOUT + _ROWS
+_REMOVE = _IN_LAYOUT + _REMOVED
 _SWITCH = (
     _MINE
     + """
@@ -79,6 +93,23 @@ class RedisWriter:
         with self._in_words(), _Turn(self._client, view) as turn:
             return turn.write(features, rows)
 
+    def update(
+        self, view: str, features: Sequence[str], rows: Iterable[tuple[str, int, bytes]]
+    ) -> int:
+        """Upsert rows of the live layout; neither waits for a batch in progress nor disturbs it."""
+        written = self._change(_UPDATE, view, features, rows)
+        with self._in_words():
+            self._client.incr(Keys(view).updates)
+        return written
+
+    def remove(self, view: str, entities: Iterable[tuple[str, int]]) -> None:
+        rows = ((entity, cutoff, b"") for entity, cutoff in entities)
+        self._change(_REMOVE, view, self.layout(view), rows)
+
+    def layout(self, view: str) -> tuple[str, ...]:
+        with self._in_words():
+            return tuple(orjson.loads(self._client.get(Keys(view).features) or b"[]"))
+
     def delete(self, view: str) -> None:
         # The generation goes on counting, so that followers notice.
         with self._in_words(), _Turn(self._client, view) as turn:
@@ -86,6 +117,24 @@ class RedisWriter:
 
     def close(self) -> None:
         self._client.close()
+
+    def _change(
+        self,
+        text: str,
+        view: str,
+        features: Sequence[str],
+        rows: Iterable[tuple[str, int, bytes]],
+    ) -> int:
+        """Run a script on rows of the live layout, and sum up its answers."""
+        keys, layout, total = Keys(view), layout_name(features), 0
+        with self._in_words():
+            script = self._client.register_script(text)
+            for names, packed in _commands(keys.rows(layout), rows):
+                count = script(keys=[keys.layout, *names], args=[layout, *packed])
+                if count < 0:
+                    raise other_layout(view, features)
+                total += count
+        return total
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
@@ -141,14 +190,7 @@ class _Turn:
         return written
 
     def _write_rows(self, prefix: str, rows: Iterable[tuple[str, int, bytes]]) -> int:
-        written, left = 0, iter(rows)
-        while batch := list(islice(left, _ROWS_PER_COMMAND)):
-            keys = [prefix + entity for entity, _, _ in batch]
-            packed = [
-                cutoff.to_bytes(8, "little", signed=True) + vector for _, cutoff, vector in batch
-            ]
-            written += self._run(self._put, keys, *packed)
-        return written
+        return sum(self._run(self._put, keys, *packed) for keys, packed in _commands(prefix, rows))
 
     def _sweep(self, keep: bytes | None) -> None:
         """Remove the rows of every layout but one."""
@@ -161,3 +203,15 @@ class _Turn:
 
     def _run(self, script: Any, keys: Sequence[str | bytes], *arguments: bytes) -> Any:
         return script(keys=[self._keys.writer, *keys], args=[self._token, _TURN_MS, *arguments])
+
+
+def _commands(
+    prefix: str, rows: Iterable[tuple[str, int, bytes]]
+) -> Iterator[tuple[list[str], list[bytes]]]:
+    """Keys and packed rows of each command."""
+    left = iter(rows)
+    while batch := list(islice(left, _ROWS_PER_COMMAND)):
+        yield (
+            [prefix + entity for entity, _, _ in batch],
+            [cutoff.to_bytes(8, "little", signed=True) + vector for _, cutoff, vector in batch],
+        )

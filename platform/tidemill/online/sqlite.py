@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from tidemill.errors import OnlineStoreError
-from tidemill.online.store import Columns, OnlineRows
+from tidemill.online.store import Columns, OnlineRows, other_layout
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -63,40 +63,72 @@ class SqliteWriter:
         self, view: str, features: Sequence[str], rows: Iterable[tuple[str, int, bytes]]
     ) -> int:
         """Upsert rows, all of them or none."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            layout = json.dumps(list(features))
-            stored = self._connection.execute(
-                "SELECT features FROM views WHERE view = ?", (view,)
-            ).fetchone()
-            if stored is not None and stored[0] != layout:
+        layout = json.dumps(list(features))
+        with self._transaction():
+            if self._stored_layout(view) not in (None, layout):
                 self._connection.execute("DELETE FROM rows WHERE view = ?", (view,))
-            cursor = self._connection.executemany(
-                "INSERT INTO rows VALUES (?, ?, ?, ?) ON CONFLICT (view, entity) DO UPDATE SET "
-                "cutoff = excluded.cutoff, vector = excluded.vector "
-                "WHERE excluded.cutoff >= rows.cutoff",
-                ((view, entity, cutoff, vector) for entity, cutoff, vector in rows),
-            )
+            written = self._upsert(view, rows)
             self._connection.execute(
                 "INSERT INTO views VALUES (?, ?, 1) ON CONFLICT (view) DO UPDATE SET "
                 "features = excluded.features, generation = generation + 1",
                 (view, layout),
             )
+        return written
+
+    @_in_words
+    def update(
+        self, view: str, features: Sequence[str], rows: Iterable[tuple[str, int, bytes]]
+    ) -> int:
+        """Upsert rows of the live layout, all of them or none."""
+        with self._transaction():
+            if self._stored_layout(view) != json.dumps(list(features)):
+                raise other_layout(view, features)
+            return self._upsert(view, rows)
+
+    @_in_words
+    def remove(self, view: str, entities: Iterable[tuple[str, int]]) -> None:
+        with self._transaction():
+            self._connection.executemany(
+                "DELETE FROM rows WHERE view = ? AND entity = ? AND cutoff <= ?",
+                ((view, entity, cutoff) for entity, cutoff in entities),
+            )
+
+    @_in_words
+    def layout(self, view: str) -> tuple[str, ...]:
+        return tuple(json.loads(self._stored_layout(view) or "[]"))
+
+    @_in_words
+    def delete(self, view: str) -> None:
+        with self._transaction():
+            self._connection.execute("DELETE FROM rows WHERE view = ?", (view,))
+            # The generation goes on counting, so that no reader takes a new layout for an old one.
+            self._connection.execute(
+                "UPDATE views SET features = '[]', generation = generation + 1 WHERE view = ?",
+                (view,),
+            )
+
+    def _upsert(self, view: str, rows: Iterable[tuple[str, int, bytes]]) -> int:
+        return self._connection.executemany(
+            "INSERT INTO rows VALUES (?, ?, ?, ?) ON CONFLICT (view, entity) DO UPDATE SET "
+            "cutoff = excluded.cutoff, vector = excluded.vector "
+            "WHERE excluded.cutoff >= rows.cutoff",
+            ((view, entity, cutoff, vector) for entity, cutoff, vector in rows),
+        ).rowcount
+
+    def _stored_layout(self, view: str) -> str | None:
+        found = self._connection.execute("SELECT features FROM views WHERE view = ?", (view,))
+        row = found.fetchone()
+        return None if row is None else str(row[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
             self._connection.execute("COMMIT")
         except BaseException:  # even an interrupt must not leave half a batch; raised again
             self._connection.execute("ROLLBACK")
             raise
-        return cursor.rowcount
-
-    @_in_words
-    def delete(self, view: str) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("DELETE FROM rows WHERE view = ?", (view,))
-        # The generation goes on counting, so that no reader takes a new layout for an old one.
-        self._connection.execute(
-            "UPDATE views SET features = '[]', generation = generation + 1 WHERE view = ?", (view,)
-        )
-        self._connection.execute("COMMIT")
 
     def close(self) -> None:
         self._connection.close()
@@ -138,6 +170,11 @@ class SqliteReader:
             "SELECT generation FROM views WHERE view = ?", (self._view,)
         ).fetchone()
         return 0 if row is None else int(row[0])
+
+    @_in_words
+    def updates(self) -> int:
+        # SQLite counts what other connections commit.
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     @_in_words
     def read(self, entities: Sequence[str]) -> OnlineRows:

@@ -37,6 +37,9 @@ class OnlineReader(Protocol):
     def generation(self) -> int:
         """Changes with every batch written to the view; 0 before the first."""
 
+    def updates(self) -> int:
+        """Changes when rows were updated between two batches, perhaps also otherwise."""
+
     def read(self, entities: Sequence[str]) -> OnlineRows:
         """Rows of `entities` in their order; unknown ones are flagged, never an error."""
 
@@ -61,10 +64,32 @@ class OnlineWriter(Protocol):
         unreadable at once, because their vectors no longer mean the same.
         """
 
+    def update(
+        self, view: str, features: Sequence[str], rows: Iterable[tuple[str, int, bytes]]
+    ) -> int:
+        """Upsert rows between two batches: as `write`, but the generation stays.
+
+        Raises OnlineStoreError when `features` is not the live layout; rows before that are kept.
+        """
+
+    def remove(self, view: str, entities: Iterable[tuple[str, int]]) -> None:
+        """Forget the rows of entities, each as of a cutoff in us: a newer row stays."""
+
+    def layout(self, view: str) -> tuple[str, ...]:
+        """Features of the live layout, in order; none before the first batch."""
+
     def delete(self, view: str) -> None:
         """Forget a view and its rows."""
 
     def close(self) -> None: ...
+
+
+def other_layout(view: str, features: Sequence[str]) -> OnlineStoreError:
+    """What an update of rows in another layout than the live one ends in."""
+    return OnlineStoreError(
+        f"online view '{view}' does not hold the {len(features)} features that were to be updated",
+        hint="fill it with `tidemill features materialize`",
+    )
 
 
 class Columns:

@@ -127,7 +127,27 @@ def test_a_mounted_secret_is_a_folder_of_keys(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["", "a b", "../x", "-x", "import", "x" * 64])
+def test_a_folder_of_keys_that_cannot_be_read_takes_none_away(tmp_path):
+    """SDKs throw away what is answered with 401, so a mount that is gone is an error."""
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    (folder / "shop").write_text("first")
+    ring = KeyRing(SourceFolder(folder))
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(SourceError, match="cannot be read"):
+        ring.refresh()
+    assert ring.source_of(["first"]) == "shop"
+
+
+@pytest.mark.parametrize("name", ["import", "retry"])
+def test_a_folder_of_keys_has_no_source_named_like_another_channel(tmp_path, name):
+    """Receipts would mix its events with those of files and retries."""
+    (tmp_path / name).write_text("key")
+    with pytest.raises(SourceError, match="cannot be the name"):
+        KeyRing(SourceFolder(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "-x", "import", "retry", "x" * 64])
 def test_names_of_sources_are_plain(tmp_path, name):
     """They become labels, channels and file names."""
     with pytest.raises(SourceError, match="cannot be the name"):

@@ -60,10 +60,21 @@ def test_a_corrupt_frame_is_kept_and_reported(
 def test_a_segment_that_cannot_be_read_holds_up_no_other(
     segment: Path, log: EventLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It stays for the next drain.."""
+    """It stays for the next drain."""
     broken = segment.with_name("0-broken.tms1")
     broken.symlink_to("/proc/self/mem")
     drain_once(segment.parent, log)
     assert ids(log) == ["a", "b", "c"]
     assert f"{broken} cannot be read" in caplog.text
     assert broken.is_symlink()
+
+
+def test_a_segment_that_cannot_be_opened_holds_up_no_other(
+    segment: Path, log: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder of that name, or a file of another user."""
+    other = segment.with_name("0-other.tms1")
+    other.mkdir()
+    drain_once(segment.parent, log)
+    assert ids(log) == ["a", "b", "c"]
+    assert f"{other} cannot be opened" in caplog.text

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tidemill.errors import EventLogError
-from tidemill.events import EventLog, ImportReport, import_files
+from tidemill.events import EventLog, ImportReport
 from tidemill.events.files import find_files
+from tidemill.events.importing import import_files
 
 JSON_EVENT = '{"event_id":"e1","name":"buy","user_id":"u1","timestamp":"2017-03-01"}'
 HEADER = "event_id,name,user_id,timestamp"
@@ -169,7 +170,7 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
         ("a.parquet", b"", "0 bytes"),
         ("a.parquet", b"garbage" * 99, "not a parquet file"),
         ("a.parquet", pa.table({"x": [1]}), "must be named, among them 'name'"),
-        ("a.jsonl.gz", b"garbage", "Not a gzipped file"),
+        ("a.jsonl.gz", b"garbage", "not a gzipped file"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_reported(

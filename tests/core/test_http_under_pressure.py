@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from collector_kit import ask, serving
@@ -26,6 +27,8 @@ class Waiting:
             return self._slow(request)
         if request.path == "/broken":
             return self._broken()
+        if request.path == "/echo":
+            return Reply(200, request.headers.get("x-late", "").encode() + request.body)
         return Reply(200, f"{request.path}?{request.query}".encode())
 
     async def _slow(self, request):
@@ -170,3 +173,40 @@ def test_pipelined_bodies_are_let_go_when_the_client_leaves(server, app):
     app.release.set()
     until(lambda: server[1].in_flight == 0)
     until(lambda: server[1].bodies.held == 0)
+
+
+CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
+
+
+@pytest.mark.parametrize("end", [b"\r\nx: ", b""], ids=["many", "one"])
+def test_headers_behind_a_body_are_bounded(server, end):
+    """A client cannot fill the memory with what nobody reads."""
+    with raw(server[0]) as wire:
+        wire.sendall(CHUNKED + b"x: ")
+        wire.settimeout(0.05)
+        said = b""
+        for _ in range(40):
+            with suppress(TimeoutError):
+                wire.sendall(b"v" * 16_384 + end)
+                said = said or wire.recv(65_536)
+    assert said.startswith(b"HTTP/1.1 431")
+
+
+def test_headers_behind_a_body_are_not_taken_for_the_requests(server):
+    """A proxy in front has not looked at them."""
+    with raw(server[0]) as wire:
+        wire.sendall(CHUNKED + b"X-Late: no\r\n\r\n")
+        assert wire.recv(65_536).endswith(b"\r\n\r\nhi")
+
+
+@pytest.mark.parametrize("body", [b"x" * 10, b"x" * (LARGE_BODY + 1)], ids=["small", "large"])
+def test_a_body_that_comes_with_an_offer_of_another_protocol_is_read(server, body):
+    """curl --http2 and Java's client offer h2c with every post, and go on when nobody takes it."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    head, _, rest = get("/echo", body).partition(b"\r\n")
+    with raw(server[0]) as wire:
+        for _ in range(2):
+            wire.sendall(head + b"\r\n" + offer + rest)
+            said = b""
+            while not said.endswith(b"\r\n\r\n" + body):
+                said += wire.recv(65_536)

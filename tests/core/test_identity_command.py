@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tidemill.cli import events
+from tidemill.cli import console, events
 from tidemill.errors import TidemillError
 from tidemill.events import EventLog
 from tidemill.events.schema import EVENTS
@@ -42,11 +42,16 @@ def log(home, cutoff):
     return log
 
 
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    """A person's table is as wide as the terminal."""
+    monkeypatch.setattr(console.out, "width", 200)
+
+
 def run(*arguments):
     app = typer.Typer()
     events.register(app)
-    # A person's table is as wide as the terminal.
-    return CliRunner().invoke(app, ["events", "identity", *arguments], env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, ["events", "identity", *arguments])
 
 
 def told(*arguments):

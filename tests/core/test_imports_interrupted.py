@@ -13,7 +13,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tidemill.events import EventLog, import_files
+from tidemill.events import EventLog
+from tidemill.events.importing import import_files
 
 EVENTS = 40_000
 IMPORT = """
@@ -21,7 +22,8 @@ import sys
 from pathlib import Path
 import orjson
 from dataclasses import asdict
-from tidemill.events import EventLog, import_files
+from tidemill.events import EventLog
+from tidemill.events.importing import import_files
 report = import_files(EventLog(Path(sys.argv[1])), [Path(sys.argv[2])])
 print(orjson.dumps(asdict(report)).decode())
 """
@@ -62,7 +64,7 @@ def wait_for(process: subprocess.Popen[str], folder: Path, pattern: str) -> None
 
 
 @pytest.mark.parametrize(
-    "moment", ["staging/*/rows.parquet", "events/part-*", "events/_delta_log/*.json"]
+    "moment", ["staging/*/*.events.parquet", "events/part-*", "events/_delta_log/*.json"]
 )
 def test_a_killed_import_is_all_or_nothing(log: EventLog, events_file: Path, moment: str) -> None:
     """While staging, while writing data, just after the commit: the next import completes it."""

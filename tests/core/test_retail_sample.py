@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from tidemill.events import EventLog, import_table
+from tidemill.events import EventLog
+from tidemill.events.importing import import_table
 from tidemill.events.schema import EVENTS, ITEMS
 from tidemill.sample.retail import SOURCE, move_to, sample_events, sample_items
 

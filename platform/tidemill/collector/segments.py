@@ -7,6 +7,8 @@ process, so any other process can tell an abandoned segment from one in use.
 from __future__ import annotations
 
 import fcntl
+import logging
+import math
 import os
 import secrets
 import time
@@ -16,6 +18,8 @@ from pathlib import Path
 
 _SUFFIX = ".tms1"
 _CORRUPT = ".corrupt"
+
+logger = logging.getLogger("tidemill.collector")
 
 
 class Segment:
@@ -85,8 +89,9 @@ def measure_segments(folder: Path) -> tuple[int, float | None]:
         if entry.name.endswith(_SUFFIX):
             with suppress(FileNotFoundError):  # drained in between
                 total += entry.stat().st_size
-                begun = int(entry.name.partition("-")[0]) / 1e9
-                oldest = begun if oldest is None else min(begun, oldest)
+                begun = entry.name.partition("-")[0]
+                if begun.isdecimal():  # or somebody put a file here by hand
+                    oldest = min(int(begun) / 1e9, math.inf if oldest is None else oldest)
     return total, oldest
 
 
@@ -119,6 +124,9 @@ def _take(path: Path) -> TakenSegment | None:
         # An exclusive lock over NFS needs a file that is open for writing.
         file = os.open(path, os.O_RDWR)
     except FileNotFoundError:
+        return None
+    except (PermissionError, IsADirectoryError) as error:  # the others can be taken
+        logger.error("%s cannot be opened, will be tried again: %s", path, error)
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,8 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tidemill.errors import TidemillError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _KEY_BYTES = 16
-_TAKEN_NAMES = frozenset(("import",))
+_TAKEN_NAMES = frozenset(("import", "retry"))
 """Channels of the event log that are not sources."""
 
 
@@ -49,11 +50,12 @@ class SourceFile:
 
     def add(self, name: str) -> str:
         """The new key of a new source, which is stored nowhere. Raises SourceError."""
-        if not _NAME.fullmatch(name) or name in _TAKEN_NAMES:
+        if not _NAME.fullmatch(name):
             raise SourceError(
                 f"'{name}' cannot be the name of a source",
                 hint="use up to 63 letters, digits, dots, dashes and underscores",
             )
+        _require_free(name)
         sources = self.read()
         if name in sources:
             raise SourceError(
@@ -95,22 +97,31 @@ class SourceFolder:
 
     def read(self) -> dict[str, bytes]:
         """Digest by name. Raises SourceError."""
-        try:
+        with self._explained():
             keys = {path.name: path.read_text().strip() for path in self._files()}
+        for name in keys:
+            _require_free(name)
+        return {name: _digest(key) for name, key in keys.items() if key}
+
+    def stamp(self) -> object:
+        """Changes when a file does. Raises SourceError: a folder that is gone is not empty."""
+        with self._explained():
+            return [(path.name, _stamp(path)) for path in self._files()]
+
+    def _files(self) -> list[Path]:
+        # Kubernetes keeps the real files in folders whose names start with a dot.
+        names = (path for path in self._folder.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in names if path.is_file())
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, UnicodeDecodeError) as error:
             raise SourceError(
                 f"write keys in {self._folder} cannot be read: {error}",
                 hint="the folder holds a file for each source, with its key as text",
             ) from error
-        return {name: _digest(key) for name, key in keys.items() if key}
-
-    def stamp(self) -> object:
-        """Changes when a file does."""
-        return [(path.name, _stamp(path)) for path in self._files()]
-
-    def _files(self) -> list[Path]:
-        # Kubernetes keeps the real files in folders whose names start with a dot.
-        return sorted(path for path in self._folder.glob("[!.]*") if path.is_file())
 
 
 class KeyRing:
@@ -147,6 +158,14 @@ class KeyRing:
             if hmac.compare_digest(shown, digest):
                 owner = name
         return owner
+
+
+def _require_free(name: str) -> None:
+    if name in _TAKEN_NAMES:
+        raise SourceError(
+            f"'{name}' cannot be the name of a source: receipts use it for other events",
+            hint="choose another name",
+        )
 
 
 def _digest(key: str) -> bytes:

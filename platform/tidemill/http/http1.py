@@ -27,7 +27,8 @@ LARGE_BODY = 32 * 1024
 DRAIN_BYTES = 256 * 1024 * 1024
 """How much of a refused body is read and thrown away to keep its connection usable."""
 HEAD_BYTES = 64 * 1024
-"""Largest sum of a request's path and headers."""
+"""Largest sum of a request's path and headers, and of what follows a body in chunks; what one read
+brings over it is let pass."""
 FAREWELL_SECONDS = 1.0
 """How long a connection that is one too many may take to read its answer."""
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -62,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._started = perf_counter()
         self._url = b""
         self._headers: dict[str, str] = {}
-        self._head_bytes = 0
+        self._bare_bytes = 0
         self._body: list[bytes] = []
         self._held = 0
         self._read = 0
@@ -98,15 +99,8 @@ class Connection(asyncio.Protocol):
         if self._ending:
             return
         self._active_at = monotonic()
-        try:
-            self._parser.feed_data(data)
-            if self._in_head:
-                self._bound_head(len(data))
-        except httptools.HttpParserUpgrade:
-            # Nothing to upgrade to: the request was answered, the next one starts afresh.
-            self._parser = httptools.HttpRequestParser(self)
-        except httptools.HttpParserError as error:
-            self._refuse_and_end(400, f"request: not HTTP/1.1: {error}")
+        while data and not self._ending:
+            data = self._feed(data)
 
     def pause_writing(self) -> None:
         """The client does not read its answers: stop taking its requests."""
@@ -125,10 +119,13 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        if self._in_head:  # those behind a body in chunks are of no use, and of any number
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._is_offered_upgrade:
+            return
         announced = int(self._headers.get("content-length", 0))
         if announced > self._edge.limits.body_bytes:
             self._refused = self._too_large(announced)
@@ -138,6 +135,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         size = len(body)
         self._read += size
+        self._bare_bytes = 0
         if self._refused is None:
             self._refused = self._no_room(size)
         if self._refused is None:
@@ -149,8 +147,40 @@ class Connection(asyncio.Protocol):
             self._enqueue(self._refused, keep=False)
 
     def on_message_complete(self) -> None:
+        if self._is_offered_upgrade:
+            return
         self._receiving = False
         self._enqueue(self._refused or self._request(), keep=self._parser.should_keep_alive())
+
+    # Bytes on their way to the parser.
+
+    def _feed(self, data: bytes) -> bytes:
+        """Parse `data`; returns what has to be parsed after that."""
+        read = self._read
+        try:
+            self._parser.feed_data(data)
+            if self._receiving and self._read == read:
+                self._bound_head(len(data))
+        except httptools.HttpParserUpgrade as stopped:
+            return self._decline_upgrade() + data[stopped.args[0] :]
+        except httptools.HttpParserError as error:
+            self._refuse_and_end(400, f"request: not HTTP/1.1: {error}")
+        return b""
+
+    @property
+    def _is_offered_upgrade(self) -> bool:
+        """Whether the request offers another protocol, which leaves its body to that protocol."""
+        return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
+
+    def _decline_upgrade(self) -> bytes:
+        """Begin with a new parser; returns the head to read again, without its offer."""
+        parser, self._parser = self._parser, httptools.HttpRequestParser(self)
+        if parser.get_method() == b"CONNECT":  # it was answered
+            return b""
+        path = self._url.decode("latin-1")
+        lines = [f"{parser.get_method().decode()} {path} HTTP/{parser.get_http_version()}"]
+        lines += [f"{name}: {value}" for name, value in self._headers.items() if name != "upgrade"]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     # What is refused before it is read.
 
@@ -167,8 +197,8 @@ class Connection(asyncio.Protocol):
         self._loop.call_later(FAREWELL_SECONDS, self._transport.close)
 
     def _bound_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > HEAD_BYTES:
+        self._bare_bytes += size
+        if self._bare_bytes > HEAD_BYTES:
             self._refuse_and_end(431, f"headers: more than {HEAD_BYTES} bytes")
 
     def _refuse_and_end(self, status: int, message: str) -> None:

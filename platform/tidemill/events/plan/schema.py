@@ -85,7 +85,7 @@ class EventPlan(Block):
 class Bots(Block):
     """Rates that no person reaches."""
 
-    eventsPerMinute: Whole = 120  # noqa: N815 - the key of the file
+    eventsPerMinute: Whole = 120
     """Events of one user within a calendar minute, in at least 20 of its seconds, from which on
     all events of that minute are marked."""
 
@@ -93,9 +93,9 @@ class Bots(Block):
 class Identity(Block):
     """How many ids can be one person before they are taken for something shared."""
 
-    devicesPerUser: Whole = 50  # noqa: N815 - the key of the file
+    devicesPerUser: Whole = 50
     """Anonymous ids that join one user; later ones stay on their own."""
-    usersPerDevice: Whole = 3  # noqa: N815 - the key of the file
+    usersPerDevice: Whole = 3
     """Users that one anonymous id can become; beyond, it is a shared device."""
 
 
@@ -120,7 +120,7 @@ class PlanSpec(Block):
 class TrackingPlan(Block):
     """What events have to look like, and which of them count."""
 
-    apiVersion: Literal["tidemill.dev/v1alpha1"]  # noqa: N815 - the key of the file
+    apiVersion: Literal["tidemill.dev/v1alpha1"]
     """Version of this schema."""
     kind: Literal["TrackingPlan"]
     """Always `TrackingPlan`."""

@@ -73,11 +73,12 @@ def test_gzip_is_known_without_being_announced():
         b"[" + b"{}," * 1_100_000 + b"{}]",
         b"[" + b"0," * 1_100_000 + b"0]",
         b'"\xff\xfe"',
-        b'"\\ud800"',
+        b'["\\ud800", NaN]',
+        b'{"\\ud800":' * 50_000 + b"1" + b"}" * 50_000,
         b"NaN",
         b"",
     ],
-    ids=["deep", "deep-objects", "objects", "numbers", "utf-8", "surrogate", "nan", "nothing"],
+    ids=["deep", "deep-objects", "objects", "numbers", "utf-8", "nan-too", "deep-too", "nan", "nothing"],
 )
 def test_json_that_is_not_worth_reading(text):
     """Refused in milliseconds, whatever it would become."""
@@ -172,3 +173,21 @@ def test_memory_stays_bounded_under_bombs_and_floods(tmp_path):
         assert ask(collector.port, "GET", "/ready").status == 200
     finally:
         collector.kill()
+
+
+def test_half_a_character_costs_no_batch(collector):
+    """Browsers write it where a text is cut inside an emoji; an id with one is put aside."""
+    cut = '{"type":"track","event":"cut","userId":"%s","properties":{"title":"so \\ud83d"}}'
+    whole = '{"type":"track","event":"cut","userId":"h1"}'
+    batch = f'{{"batch":[{whole},{cut % "h2"},{cut % (chr(92) + "ud83d")}]}}'
+    assert collector.segment(batch).status == 200
+    found = "SELECT user_id, properties FROM events WHERE name = 'cut' ORDER BY 1"
+    assert collector.rows(found) == [("h1", "{}"), ("h2", '{"title":"so ?"}')]
+    assert collector.rows("SELECT count(*) FROM dead_letters WHERE raw LIKE '%ud83d%'") == [(1,)]
+
+
+def test_half_a_character_in_an_id_that_is_answered(collector):
+    """An import names the record that failed, as far as that can be written."""
+    properties = {"distinct_id": "u1", "time": 1, "token": collector.key, "$insert_id": "\ud83d"}
+    answer = collector.post("/import", [{"event": "x", "properties": properties}])
+    assert [record["insert_id"] for record in answer.json["failed_records"]] == ["?"]

@@ -1,6 +1,7 @@
 """Write keys: where each API has them, who owns them, and how they change."""
 
 import hmac
+import json
 import stat
 
 import pytest
@@ -159,3 +160,21 @@ def test_a_source_file_that_is_damaged_is_an_error_and_no_empty_list(tmp_path):
     (tmp_path / "sources.json").write_text("{")
     with pytest.raises(SourceError, match="cannot be read"):
         KeyRing(SourceFile(tmp_path / "sources.json"))
+
+
+@pytest.mark.parametrize(
+    ("path", "event"),
+    [
+        ("/track", {"event": "", "properties": {"token": "KEY"}}),
+        ("/engage", {"$token": "KEY", "$set": {}}),
+        ("/e/", {"token": "KEY", "event": "keyless"}),
+        (TP2, {"data": [{"aid": "KEY", "e": "nothing"}]}),
+    ],
+)
+def test_dead_letters_do_not_tell_the_key(collector, path, event):
+    """They are shown to whoever reads the log."""
+    collector.post(path, json.dumps(event).replace("KEY", collector.key))
+    counts = "SELECT count(*), count(*) FILTER (contains(raw, ?)) FROM dead_letters"
+    total, telling = collector.log().execute(counts, [collector.key]).fetchone()
+    assert total > 0
+    assert telling == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tidemill.events import EventLog, ImportReport, importing
 from tidemill.events.files import find_files
 from tidemill.events.importing import Audience, import_files
 from tidemill.events.imports import portions, splitting
+from tidemill.events.imports.cores import _quota, count_cores
 
 ROWS = 3_000
 
@@ -89,11 +91,27 @@ def test_row_groups_of_a_parquet_file_are_read_apart(log: EventLog, tmp_path: Pa
     assert query(log, "SELECT line FROM dead_letters") == [(2_501,)]
 
 
-def test_no_process_is_left_behind(log: EventLog, tmp_path: Path) -> None:
+def test_no_process_or_thread_is_left_behind(log: EventLog, tmp_path: Path) -> None:
     """Neither after an import nor after one that fails."""
     path = write(tmp_path / "a.jsonl", [row(number) for number in range(ROWS)])
     import_files(log, [path])
+    with pytest.raises(ZeroDivisionError):
+        import_files(log, [path], audience=Audience(on_bytes=lambda *_: 1 / 0))
     assert psutil.Process().children() == []
+    assert threading.active_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("max 100000", None), ("150000 100000", 2), ("50000 100000", 1)]
+)
+def test_a_container_is_not_given_more_processes_than_it_may_use(
+    tmp_path: Path, quota: str, cores: int | None
+) -> None:
+    """The machine may have sixty-four."""
+    (tmp_path / "cpu.max").write_text(quota)
+    assert _quota(tmp_path / "cpu.max") == cores
+    assert _quota(tmp_path / "none") is None
+    assert count_cores() >= 1
 
 
 def test_a_worker_that_dies_is_an_error_and_nothing_is_lost(log: EventLog, tmp_path: Path) -> None:

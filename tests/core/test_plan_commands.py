@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -73,6 +75,18 @@ def test_a_plan_is_put_in_place_with_what_it_would_refuse(
     assert answer["would_reject"] == {"plan: liked.colour is missing": 4}
     assert load_plan(clicked.root).spec.events["liked"].required == ["colour"]
     assert "plan: liked.colour is missing" in run("plan", str(tmp_path / "new.yaml"))
+
+
+def test_a_plan_may_come_through_a_pipe(
+    run: Callable[..., str], clicked: EventLog, tmp_path: Path
+) -> None:
+    """Which can be read once: what was checked is what is kept."""
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text(STRICT), daemon=True)
+    writer.start()
+    run("plan", str(tmp_path / "pipe"))
+    writer.join(10)
+    assert (clicked.root / "plan.yaml").read_text() == STRICT
 
 
 def test_a_bad_plan_does_not_replace_a_good_one(

@@ -116,3 +116,9 @@ def test_a_changed_plan_is_read_and_an_unchanged_one_is_not(tmp_path: Path) -> N
     assert load_plan(tmp_path) is first
     keep_plan(tmp_path, PLAN.replace("500ms", "400ms").encode())
     assert load_plan(tmp_path).spec.debounce == timedelta(milliseconds=400)
+
+
+def test_a_plan_is_as_readable_as_the_log(tmp_path: Path) -> None:
+    """A collector of another user reads it, whoever put it in place."""
+    keep_plan(tmp_path, PLAN.encode())
+    assert (tmp_path / "plan.yaml").stat().st_mode & 0o777 == 0o644

@@ -119,3 +119,15 @@ def test_a_retry_has_a_receipt(log: EventLog) -> None:
     retry_dead_letters(log)
     with log.connect() as con:
         assert con.execute("SELECT channel, accepted FROM receipts").fetchall() == [("retry", 2)]
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", "[" * 300 + "]" * 300, "1,"])
+def test_what_only_looks_like_json_holds_up_no_other(log: EventLog, value: str) -> None:
+    """The database reads more than JSON allows; such a line stays for people to read."""
+    raw = f'{{"name":"x","timestamp":"2026-03-01","user_id":"u","item_id":{value}}}'
+    row = {"received_at": NOON, "reason": "r", "source": "s.jsonl", "raw": raw}
+    log.bury(pa.Table.from_pylist([row], schema=DEAD_LETTERS))
+    refuse(log, "a")
+    put_plan(log, FREE)
+    assert retry_dead_letters(log).accepted == 1
+    assert count_dead_letters(log) == {"r": 1}

@@ -211,3 +211,14 @@ def test_closing_writes_what_was_put(tmp_path: Path) -> None:
 
     with_spool(tmp_path, use)
     assert spooled(tmp_path) == ["a"]
+
+
+def test_a_file_of_another_name_holds_up_nobody(tmp_path: Path) -> None:
+    """A segment that somebody copied back counts for its bytes; its age is not known."""
+    (tmp_path / "copied.tms1").write_bytes(b"12345")
+
+    async def use(spool: Spool) -> None:
+        assert spool.waiting() == Waiting(5, 0, 0.0)
+        await asyncio.wait_for(spool.put(delivery("a0")), 10)
+
+    with_spool(tmp_path, use)

@@ -75,10 +75,10 @@ def plan(
         else:
             typer.echo(write_plan(present), nl=False)
         return
-    planned = read_plan(file)
+    planned, text = read_plan(file)
     with log.connect() as con:
         refused = count_violations(con, planned)
-    keep_plan(log.root, file.read_bytes())
+    keep_plan(log.root, text.encode())
     if as_json:
         console.print_json({"plan": planned.model_dump(mode="json"), "would_reject": refused})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic, time_ns
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from tidemill.collector.limits import RateLimits
 from tidemill.collector.metrics import CollectorMetrics
 from tidemill.collector.sources import KeyRing
 from tidemill.collector.spool import SpoolFullError
-from tidemill.connectors.mapped import MappedEvent, RefusedError, refusal
+from tidemill.connectors.mapped import MappedEvent, Refusal, RefusedError, refusal
 from tidemill.http.exposition import CONTENT_TYPE
 from tidemill.http.messages import Reply, Request
 
@@ -100,7 +100,7 @@ class CollectorApp:
         source = self._admit(parcel)
         events, faults = unpack(parcel)
         offset = None if parcel.sent_at is None else (parcel.sent_at - received_at) / 1e6
-        refused = [refusal(RefusedError(fault.reason), fault.event) for fault in faults]
+        refused = [_letter(fault, parcel.keys) for fault in faults]
         delivery = Delivery(source, received_at, events, refused, offset)
         return self._keep(delivery, parcel.answer(faults), request, api)
 
@@ -172,6 +172,15 @@ def unpack(parcel: Parcel) -> tuple[list[MappedEvent], list[Fault]]:
             logger.exception("an event could not be mapped")
             faults.append(Fault(index, _BROKEN, event))
     return events, faults
+
+
+def _letter(fault: Fault, keys: Iterable[str]) -> Refusal:
+    """What is kept of a fault, less the write key: dead letters are for people to read."""
+    letter = refusal(RefusedError(fault.reason), fault.event)
+    raw = letter.raw
+    for key in keys:
+        raw = raw.replace(f'"{key}"', '"..."').replace(f"'{key}'", "'...'")
+    return letter._replace(raw=raw)
 
 
 def _refuse(api: Api, error: CallError | BodyError) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import reprlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -68,20 +69,31 @@ def refusal(error: RefusedError, event: Any) -> Refusal:
     """What is kept of a refused event."""
     try:
         raw = orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # nested too deeply to be written again
+    except TypeError:  # nested too deeply to be written again, or with half a character
         raw = _DEEP.repr(event)
     return Refusal(str(error), raw[:_LONGEST_RAW])
 
 
 def to_json(properties: Mapping[str, Any]) -> str:
-    """JSON with sorted keys. Raises RefusedError when it is too large or nested too deeply."""
+    """JSON with sorted keys. Raises RefusedError when it is too large or nested too deeply.
+
+    A question mark stands for half a character, which no UTF-8 can hold.
+    """
     try:
         text = orjson.dumps(properties, option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:  # orjson writes 254 levels
-        raise RefusedError(TOO_DEEP) from error
+    except TypeError:
+        text = _dump_halves(properties)
     if len(text) > LARGEST_PROPERTIES:
         raise RefusedError(TOO_LARGE)
     return text.decode()
+
+
+def _dump_halves(properties: Mapping[str, Any]) -> bytes:
+    try:
+        text = json.dumps(properties, ensure_ascii=False).encode(errors="replace")
+        return orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError, RecursionError) as error:  # orjson writes 254 levels
+        raise RefusedError(TOO_DEEP) from error
 
 
 def text_id(value: Any) -> str | None:

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from tidemill.events.files import EventFile, find_files, is_on_s3
 from tidemill.events.formats import Format
+from tidemill.events.imports.cores import count_cores
 from tidemill.events.imports.notes import Note, name_of, noted
-from tidemill.events.imports.pool import cores, prepared_parts
+from tidemill.events.imports.pool import prepared_parts
 from tidemill.events.imports.portions import CHANNEL, Portions
 from tidemill.events.imports.preparing import Finished, Prepared, Work
 from tidemill.events.imports.splitting import split
@@ -106,7 +107,7 @@ def _import(
 def _workers(files: Sequence[EventFile]) -> int:
     """How many processes are worth their start."""
     text = sum(file.size * (_ZIPPED if file.gzipped else 1) for file in files)
-    return max(1, min(cores(), text // _WORTH_A_PROCESS))
+    return max(1, min(count_cores(), text // _WORTH_A_PROCESS))
 
 
 class _Progress:

@@ -52,7 +52,8 @@ def retry_dead_letters(log: EventLog) -> Retried:
     of events that are in the log; the next retry finds them to be duplicates.
     """
     with log.connect() as con:
-        letters = con.execute(_NATIVE).to_arrow_table()
+        found = con.execute(_NATIVE).to_arrow_table()
+    letters = found.filter(pa.array(map(_is_json, found.column("raw").to_pylist()), pa.bool_()))
     if not letters.num_rows:
         return Retried(0, 0, 0, {})
     now, reasons = datetime.now(UTC), list[str | None]()
@@ -87,6 +88,15 @@ def _judge(letters: pa.Table, log: EventLog, now: datetime) -> tuple[pa.Table, l
     sources = letters.column("source").take(pa.array(rows, pa.int64())).filter(is_kept)
     valid = checked.valid.filter(is_kept)
     return _received(valid, pc.starts_with(sources, _LIVE), now), reasons
+
+
+def _is_json(raw: str) -> bool:
+    """Strictly, and no deeper than can be written again; DuckDB lets NaN pass, among others."""
+    try:
+        orjson.dumps(orjson.loads(raw))
+    except (orjson.JSONDecodeError, TypeError):
+        return False
+    return True
 
 
 def _unchecked(letters: pa.Table) -> pa.Table:

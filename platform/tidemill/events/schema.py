@@ -58,5 +58,5 @@ RECEIPTS = pa.schema(
         pa.field("clock_offset", pa.float64()),
     ]
 )
-"""What became of the events that came in together: `channel` is `import` or a collector's source,
-`clock_offset` the median seconds that clients' clocks were ahead, null when unknown."""
+"""What became of the events that came in together: `channel` is `import`, `retry` or a collector's
+source, `clock_offset` the median seconds that clients' clocks were ahead, null when unknown."""

@@ -37,7 +37,7 @@ async def listen(edge: Edge, host: str, port: int) -> asyncio.Server:
         return await loop.create_server(lambda: Connection(edge), host, port, backlog=_BACKLOG)
     except OSError as error:
         raise TidemillError(
-            f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port"
+            f"cannot listen on {host}:{port}: {error.strerror}", "choose another --host or --port"
         ) from error
 
 

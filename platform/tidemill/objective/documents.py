@@ -15,15 +15,15 @@ Document = TypeVar("Document", bound=BaseModel)
 _LARGEST_BYTES = 1_000_000
 
 
-class _UnreadableError(Exception):
+class UnreadableError(Exception):
     """A file without a text; the message says why."""
 
 
 def check_document(path: Path, model: type[Document]) -> tuple[Document | None, list[Problem]]:
     """What the file declares, or None and what is wrong with it, in the order of its lines."""
     try:
-        text = _read_text(path)
-    except _UnreadableError as error:
+        text = read_text(path)
+    except UnreadableError as error:
         return None, [Problem(1, "", str(error))]
     return parse_document(text, model)
 
@@ -50,17 +50,18 @@ def list_problems(path: Path, problems: list[Problem]) -> str:
     return "\n".join(f"{path}:{problem.line}: {problem}" for problem in problems)
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a small file. Raises UnreadableError."""
     try:
         with path.open("rb") as handle:
             data = handle.read(_LARGEST_BYTES + 1)
         if len(data) > _LARGEST_BYTES:
-            raise _UnreadableError(f"the file is larger than {_LARGEST_BYTES:,} bytes")
+            raise UnreadableError(f"the file is larger than {_LARGEST_BYTES:,} bytes")
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise _UnreadableError(f"cannot be read: {error.strerror}") from error
+        raise UnreadableError(f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise _UnreadableError(f"not UTF-8 text: byte {error.start} is not valid") from error
+        raise UnreadableError(f"not UTF-8 text: byte {error.start} is not valid") from error
 
 
 def _not_a_mapping(marked: MarkedData, model: type[BaseModel]) -> Problem:

@@ -149,10 +149,15 @@ def _failed(fault: Fault) -> dict[str, object]:
     field = "properties.time" if fault.reason == _BAD_TIME else ""
     return {
         "index": fault.position,
-        "insert_id": insert_id if isinstance(insert_id, str) else "",
+        "insert_id": _echo(insert_id) if isinstance(insert_id, str) else "",
         "field": field,
         "message": fault.reason,
     }
+
+
+def _echo(text: str) -> str:
+    """What an answer can hold of it: half a character cannot be written."""
+    return text.encode(errors="replace").decode()
 
 
 def _refuse(error: CallError) -> Reply:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from queue import Queue, SimpleQueue
-from threading import Thread
+from queue import Full, Queue, SimpleQueue
+from threading import Event, Thread
 from typing import IO
 
 from tidemill.errors import EventLogError
@@ -24,12 +23,9 @@ _PARTS_AHEAD = 8
 _CHUNKS_AHEAD = 100
 """Chunks of one part that may wait."""
 
+_PATIENCE_SECONDS = 0.2
+
 Results = Iterator[Prepared | Finished]
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -45,12 +41,18 @@ def prepared_parts(
     if workers == 1:
         yield ((part, prepare(part, number, work)) for number, part in numbered)
         return
-    jobs: SimpleQueue[_Job] = SimpleQueue()
+    jobs = _Jobs()
     with ExitStack() as stack:
-        for _ in range(workers):
-            process = stack.enter_context(_worker(work))
-            Thread(target=_serve, args=(process, jobs), daemon=True).start()
-        yield _in_order((_Job(number, part) for number, part in numbered), jobs, workers)
+        processes = [stack.enter_context(_worker(work)) for _ in range(workers)]
+        threads = [Thread(target=_serve, args=(process, jobs)) for process in processes]
+        for thread in threads:
+            thread.start()
+        try:
+            yield _in_order((_Job(number, part) for number, part in numbered), jobs, workers)
+        finally:
+            jobs.end(workers)
+    for thread in threads:
+        thread.join()
 
 
 @dataclass
@@ -69,9 +71,36 @@ class _Job:
                 return
 
 
-def _in_order(
-    coming: Iterator[_Job], jobs: SimpleQueue[_Job], workers: int
-) -> Iterator[tuple[Part, Results]]:
+class _Jobs:
+    """What is still to be done, for all threads that serve a worker."""
+
+    def __init__(self) -> None:
+        self._waiting: SimpleQueue[_Job | None] = SimpleQueue()
+        self._over = Event()
+
+    def put(self, job: _Job) -> None:
+        self._waiting.put(job)
+
+    def __iter__(self) -> Iterator[_Job]:
+        return iter(self._waiting.get, None)
+
+    def end(self, threads: int) -> None:
+        """Nobody waits for answers any more, nor for jobs."""
+        self._over.set()
+        for _ in range(threads):
+            self._waiting.put(None)
+
+    def answer(self, job: _Job, answer: Answer) -> None:
+        """Wait until the answer can be taken, or nobody will take it."""
+        while not self._over.is_set():
+            try:
+                job.answers.put(answer, timeout=_PATIENCE_SECONDS)
+            except Full:
+                continue
+            return
+
+
+def _in_order(coming: Iterator[_Job], jobs: _Jobs, workers: int) -> Iterator[tuple[Part, Results]]:
     begun: deque[_Job] = deque()
     while True:
         while len(begun) < _PARTS_AHEAD * workers and (job := next(coming, None)):
@@ -100,15 +129,14 @@ def _worker(work: Work) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def _serve(process: subprocess.Popen[bytes], jobs: SimpleQueue[_Job]) -> None:
+def _serve(process: subprocess.Popen[bytes], jobs: _Jobs) -> None:
     """Hand one job after the other to a worker, and its answers to the job."""
-    while True:
-        job = jobs.get()
+    for job in jobs:
         try:
             for answer in _ask(process, job):
-                job.answers.put(answer)
+                jobs.answer(job, answer)
         except OSError:
-            job.answers.put(_lost(process))
+            jobs.answer(job, _lost(process))
             return
 
 

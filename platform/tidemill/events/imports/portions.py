@@ -20,7 +20,7 @@ from tidemill.events.parts import Part
 
 CHANNEL = "import"
 """What the receipts of imports say."""
-PORTION_ROWS = 2_000_000
+PORTION_ROWS = 1_000_000
 _PORTION_CHUNKS = 1_000
 _BURIED_BYTES = 32 * 1024 * 1024
 

@@ -11,9 +11,17 @@ import yaml
 
 from tidemill.errors import EventLogError
 from tidemill.events.plan.schema import PlanSpec, TrackingPlan
-from tidemill.objective.documents import check_document, list_problems
+from tidemill.objective.documents import (
+    UnreadableError,
+    list_problems,
+    parse_document,
+    read_text,
+)
+from tidemill.objective.marked_yaml import Problem
 
 PLAN_FILE = "plan.yaml"
+_READABLE = 0o644
+"""By whoever can read the log; a temporary file is its owner's alone."""
 DEFAULT_PLAN = TrackingPlan.of(PlanSpec())
 """Any event is allowed; repeated clicks and bots are marked."""
 
@@ -34,18 +42,23 @@ def load_plan(log_root: Path) -> TrackingPlan:
     return _read_once(path, state.st_mtime_ns, state.st_size, state.st_ino)
 
 
-def read_plan(path: Path) -> TrackingPlan:
-    """The plan in a file.
+def read_plan(path: Path) -> tuple[TrackingPlan, str]:
+    """The plan in a file, and its text; the file is read once, for it may be a pipe.
 
     Raises EventLogError whose message holds one `FILE:LINE: key: what is wrong` per problem.
     """
-    plan, problems = check_document(path, TrackingPlan)
+    text, plan = "", None
+    try:
+        text = read_text(path)
+        plan, problems = parse_document(text, TrackingPlan)
+    except UnreadableError as error:
+        problems = [Problem(1, "", str(error))]
     if plan is None:
         raise EventLogError(
             list_problems(path, problems),
             hint="fix the file, then try it with `tidemill events plan FILE`",
         )
-    return plan
+    return plan, text
 
 
 def keep_plan(log_root: Path, text: bytes) -> None:
@@ -56,6 +69,7 @@ def keep_plan(log_root: Path, text: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=log_root, suffix=".new", delete=False) as new:
             new.write(text)
             new.flush()
+            os.fchmod(new.fileno(), _READABLE)
             os.fsync(new.fileno())
         os.replace(new.name, target)
     except OSError as error:
@@ -74,4 +88,4 @@ def write_plan(plan: TrackingPlan) -> str:
 
 @lru_cache(maxsize=8)
 def _read_once(path: Path, _mtime_ns: int, _size: int, _inode: int) -> TrackingPlan:
-    return read_plan(path)
+    return read_plan(path)[0]

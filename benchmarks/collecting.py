@@ -36,8 +36,8 @@ import psutil
 from tidemill.collector.delivery import Delivery
 from tidemill.collector.drain import drain_once
 from tidemill.collector.spool import Spool
-from tidemill.connectors.mapped import MappedEvent
 from tidemill.events import EventLog
+from tidemill.events.mapped import MappedEvent
 from tidemill.home import Home
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tidemill.collector.delivery import Delivery
 from tidemill.collector.frames import decode
 from tidemill.collector.spool import Spool
-from tidemill.connectors.mapped import MappedEvent, Refusal
+from tidemill.events.mapped import MappedEvent, Refusal
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 TIMES = st.integers(-(10**18), 10**18)

@@ -78,7 +78,17 @@ def test_gzip_is_known_without_being_announced():
         b"NaN",
         b"",
     ],
-    ids=["deep", "deep-objects", "objects", "numbers", "utf-8", "nan-too", "deep-too", "nan", "nothing"],
+    ids=[
+        "deep",
+        "deep-objects",
+        "objects",
+        "numbers",
+        "utf-8",
+        "nan-too",
+        "deep-too",
+        "nan",
+        "nothing",
+    ],
 )
 def test_json_that_is_not_worth_reading(text):
     """Refused in milliseconds, whatever it would become."""

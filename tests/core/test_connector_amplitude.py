@@ -9,7 +9,7 @@ import pytest
 from sdk_payloads import AMPLITUDE_EXPORTED, sent
 
 from tidemill.connectors.amplitude import map_amplitude, map_amplitude_export
-from tidemill.connectors.mapped import MappedEvent, RefusedError, parse_time_us
+from tidemill.events.mapped import MappedEvent, RefusedError, parse_time_us
 
 NOW = 1_795_408_800_000_000
 HAPPENED = 1795408750082 * 1_000

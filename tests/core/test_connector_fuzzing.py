@@ -22,11 +22,11 @@ from sdk_payloads import (
 from tidemill.connectors.amplitude import map_amplitude, map_amplitude_export
 from tidemill.connectors.detect import detect_format
 from tidemill.connectors.ga4 import map_ga4
-from tidemill.connectors.mapped import MappedEvent, RefusedError
 from tidemill.connectors.mixpanel import map_engage, map_mixpanel, map_mixpanel_export
 from tidemill.connectors.posthog import map_posthog
 from tidemill.connectors.segment import map_segment, map_segment_export
 from tidemill.connectors.snowplow import map_snowplow
+from tidemill.events.mapped import MappedEvent, RefusedError
 
 Connector = Callable[[Any], MappedEvent]
 

@@ -9,7 +9,7 @@ import pytest
 from sdk_payloads import GA4_JSON, GA4_PARQUET
 
 from tidemill.connectors.ga4 import map_ga4
-from tidemill.connectors.mapped import RefusedError
+from tidemill.events.mapped import RefusedError
 
 HAPPENED = 1772366400123456
 

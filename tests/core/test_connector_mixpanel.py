@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sdk_payloads import MIXPANEL_EXPORTED, sent
 
-from tidemill.connectors.mapped import MappedEvent, RefusedError
 from tidemill.connectors.mixpanel import map_engage, map_mixpanel, map_mixpanel_export
+from tidemill.events.mapped import MappedEvent, RefusedError
 
 NOW = 1_795_408_800_000_000
 

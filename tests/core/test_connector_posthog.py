@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sdk_payloads import sent
 
-from tidemill.connectors.mapped import MappedEvent, RefusedError, parse_time_us
 from tidemill.connectors.posthog import map_posthog
+from tidemill.events.mapped import MappedEvent, RefusedError, parse_time_us
 
 NOW = 1_795_408_800_000_000
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sdk_payloads import SEGMENT_ARCHIVED, SEGMENT_BROWSER, sent
 
-from tidemill.connectors.mapped import MappedEvent, RefusedError, parse_time_us
 from tidemill.connectors.segment import map_segment, map_segment_export
+from tidemill.events.mapped import MappedEvent, RefusedError, parse_time_us
 
 NOW = 1_795_408_800_000_000
 SECOND = 1_000_000

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sdk_payloads import sent
 
-from tidemill.connectors.mapped import MappedEvent, RefusedError
 from tidemill.connectors.snowplow import map_snowplow
+from tidemill.events.mapped import MappedEvent, RefusedError
 
 NOW = 1_795_408_800_000_000
 

@@ -21,9 +21,9 @@ from tidemill.collector.delivery import Delivery
 from tidemill.collector.drain import Drain, DrainReport, drain_once
 from tidemill.collector.frames import encode
 from tidemill.collector.segments import take_segments
-from tidemill.connectors.mapped import Refusal
 from tidemill.errors import EventLogError
 from tidemill.events import EventLog
+from tidemill.events.mapped import Refusal
 
 FRAME = len(encode(delivery("a")))
 

@@ -13,8 +13,8 @@ import pytest
 
 from tidemill.errors import EventLogError
 from tidemill.events import EventLog, ImportReport
-from tidemill.events.files import find_files
-from tidemill.events.importing import import_files
+from tidemill.importing.files import find_files
+from tidemill.importing.importer import import_files
 
 JSON_EVENT = '{"event_id":"e1","name":"buy","user_id":"u1","timestamp":"2017-03-01"}'
 HEADER = "event_id,name,user_id,timestamp"

@@ -5,9 +5,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
-from tidemill.connectors import mapped
 from tidemill.events.delta import Table
-from tidemill.events.identity import claims
 from tidemill.events.schema import EVENTS, MARKS
 
 PLAN = """
@@ -167,11 +165,6 @@ def test_user_events_have_the_columns_of_events(tell, log):
     whole = log.connect().execute("FROM user_events").to_arrow_table()
     assert plain.schema == whole.schema
     assert plain.column_names == [*EVENTS.names, "superseded_at"]
-
-
-def test_the_names_are_those_that_connectors_give():
-    """Identity reads what connectors write."""
-    assert (claims.ALIAS, claims.PREVIOUS_ID) == (mapped.ALIAS, mapped.PREVIOUS_ID)
 
 
 def test_the_example_of_the_page_is_true(tell, owner):

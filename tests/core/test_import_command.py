@@ -29,7 +29,7 @@ SLOW_IMPORT = """
 import sys
 from tidemill.cli.main import main
 from tidemill.events import importing
-from tidemill.events.imports import portions
+from tidemill.importing import portions
 importing._workers, portions.PORTION_ROWS = lambda _: 2, 1_000
 sys.argv = ["tidemill", "events", "import", *sys.argv[1:]]
 main()

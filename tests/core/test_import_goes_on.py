@@ -21,16 +21,15 @@ import pyarrow.parquet
 import pytest
 
 from tidemill.events import EventLog, ImportReport, importing
-from tidemill.events.formats import Format
-from tidemill.events.importing import Audience, import_files
-from tidemill.events.imports import portions, splitting
+from tidemill.importing.formats import Format
+from tidemill.importing.importer import Audience, import_files, portions, splitting
 
 ROWS = 20_000
 IMPORT = """
 import sys
 from pathlib import Path
 from tidemill.events import EventLog, importing
-from tidemill.events.imports import portions, splitting
+from tidemill.importing import portions, splitting
 splitting.PART_BYTES, portions.PORTION_ROWS = 100_000, 2_000
 importing._workers = lambda _: 2
 importing.import_files(EventLog(Path(sys.argv[1])), sys.argv[2:])
@@ -177,10 +176,10 @@ def test_every_kind_of_file_can_be_gone_on_with(
     log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """From the middle of a file, though gzipped text has to be unzipped up to there."""
-    monkeypatch.setattr("tidemill.events.json_lines._CHUNK_BYTES", 20_000)
-    monkeypatch.setattr("tidemill.events.lines._BLOCK", 20_000)
+    monkeypatch.setattr("tidemill.importing.json_lines._CHUNK_BYTES", 20_000)
+    monkeypatch.setattr("tidemill.importing.lines._BLOCK", 20_000)
     monkeypatch.setattr("tidemill.events.unchecked._ROWS", 900)
-    monkeypatch.setattr("tidemill.events.parquet_files._ROWS", 900)
+    monkeypatch.setattr("tidemill.importing.parquet_files._ROWS", 900)
     path = tmp_path / name
     write_kind(path, 10_000)
     interrupt(log, [path], after=2)

@@ -16,10 +16,9 @@ import pytest
 
 from tidemill.errors import EventLogError
 from tidemill.events import EventLog, ImportReport, importing
-from tidemill.events.files import find_files
-from tidemill.events.importing import Audience, import_files
-from tidemill.events.imports import portions, splitting
-from tidemill.events.imports.cores import _quota, count_cores
+from tidemill.importing.cores import _quota, count_cores
+from tidemill.importing.files import find_files
+from tidemill.importing.importer import Audience, import_files, portions, splitting
 
 ROWS = 3_000
 

@@ -21,8 +21,8 @@ from sdk_payloads import (
 
 from tidemill.errors import EventLogError
 from tidemill.events import EventLog, ImportReport
-from tidemill.events.formats import FORMATS, Format
-from tidemill.events.importing import Audience, import_files
+from tidemill.importing.formats import FORMATS, Format
+from tidemill.importing.importer import Audience, import_files
 
 NATIVE = {"event_id": "e1", "name": "buy", "user_id": "u1", "timestamp": "2017-03-01"}
 RECORDS: dict[str, Any] = {

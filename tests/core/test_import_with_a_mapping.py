@@ -14,9 +14,9 @@ import pytest
 
 from tidemill.errors import EventLogError
 from tidemill.events import EventLog, ImportReport
-from tidemill.events.formats import Format
-from tidemill.events.importing import import_files
-from tidemill.events.mapping import EventMapping, read_mapping
+from tidemill.importing.formats import Format
+from tidemill.importing.importer import import_files
+from tidemill.importing.mapping import EventMapping, read_mapping
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "mappings" / "orders.yaml"
 HEADER = "apiVersion: tidemill.dev/v1alpha1\nkind: EventMapping\nspec:\n"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tidemill.events import EventLog
-from tidemill.events.files import find_files
-from tidemill.events.formats import EXPORTS, Format, format_of
-from tidemill.events.importing import import_files
-from tidemill.events.mapping import read_mapping
-from tidemill.events.mapping.schema import MappingSpec
+from tidemill.importing.files import find_files
+from tidemill.importing.formats import EXPORTS, Format, format_of
+from tidemill.importing.importer import import_files
+from tidemill.importing.mapping import read_mapping
+from tidemill.importing.mapping.schema import MappingSpec
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "importing.md").read_text()

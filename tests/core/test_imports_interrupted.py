@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from tidemill.events import EventLog
-from tidemill.events.importing import import_files
+from tidemill.importing.importer import import_files
 
 EVENTS = 40_000
 IMPORT = """
@@ -23,7 +23,7 @@ from pathlib import Path
 import orjson
 from dataclasses import asdict
 from tidemill.events import EventLog
-from tidemill.events.importing import import_files
+from tidemill.importing.importer import import_files
 report = import_files(EventLog(Path(sys.argv[1])), [Path(sys.argv[2])])
 print(orjson.dumps(asdict(report)).decode())
 """

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pytest
 
 from tidemill.events import EventLog
-from tidemill.events.importing import import_table
 from tidemill.events.schema import EVENTS, ITEMS
+from tidemill.importing.importer import import_table
 from tidemill.sample.retail import SOURCE, move_to, sample_events, sample_items
 
 START, END = datetime(2017, 3, 1, tzinfo=UTC), datetime(2017, 3, 8, tzinfo=UTC)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tidemill.connectors.mapped import MappedEvent
 from tidemill.events.ids import NOBODY_IDS, is_junk_id
+from tidemill.events.mapped import MappedEvent
 from tidemill.events.mapped_batches import mapped_batch
 from tidemill.events.sound import is_sound
 from tidemill.events.validate import CLOCK_SKEW, FARTHEST_FUTURE, judge, validate

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tidemill.collector.delivery import Delivery
 from tidemill.collector.frames import Contents, decode, encode
-from tidemill.connectors.mapped import MappedEvent, Refusal
+from tidemill.events.mapped import MappedEvent, Refusal
 
 FRAMES = [encode(delivery(name)) for name in "abc"]
 

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidemill.events import lines as lines_module
-from tidemill.events.files import EventFile, find_files
-from tidemill.events.lines import LONGEST_LINE, open_lines
-from tidemill.events.parts import Part
 from tidemill.events.unchecked import UnreadableFileError
+from tidemill.importing.files import EventFile, find_files
+from tidemill.importing.lines import LONGEST_LINE, open_lines
+from tidemill.importing.parts import Part
 
 TEXTS = st.text(alphabet="ab\n\r", max_size=60).map(str.encode)
 

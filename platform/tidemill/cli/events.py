@@ -48,7 +48,7 @@ def import_sample(
     `--start` and `--end` replay the year piece by piece; `--recent` makes it one that has just
     passed, as a cluster needs it, where now is always now. Needs the extra `sample`.
     """
-    from tidemill.events.importing import import_table
+    from tidemill.importing.importer import import_table
     from tidemill.sample.retail import SOURCE, move_to, sample_events, sample_items
 
     log = _open_log()

@@ -55,10 +55,10 @@ def import_events(
     break a rule are kept aside (see `tidemill events rejected`) and the rest is imported. Exit
     code 1 only if not one event could be read.
     """
-    from tidemill.events.formats import Format
-    from tidemill.events.importing import Audience, import_files
     from tidemill.events.log import EventLog
-    from tidemill.events.mapping import read_mapping
+    from tidemill.importing.formats import Format
+    from tidemill.importing.importer import Audience, import_files
+    from tidemill.importing.mapping import read_mapping
 
     chosen = Format(file_format, None if mapping is None else read_mapping(mapping))
     log = EventLog(Home.from_environment().events)

@@ -17,7 +17,7 @@ from tidemill.collector.limits import RateLimits
 from tidemill.collector.metrics import CollectorMetrics
 from tidemill.collector.sources import KeyRing
 from tidemill.collector.spool import SpoolFullError
-from tidemill.connectors.mapped import MappedEvent, Refusal, RefusedError, refusal
+from tidemill.events.mapped import MappedEvent, Refusal, RefusedError, refusal
 from tidemill.http.exposition import CONTENT_TYPE
 from tidemill.http.messages import Reply, Request
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidemill.connectors.mapped import MappedEvent, Refusal
+from tidemill.events.mapped import MappedEvent, Refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from tidemill.collector.delivery import Delivery
-from tidemill.connectors.mapped import MappedEvent, Refusal
+from tidemill.events.mapped import MappedEvent, Refusal
 
 _MAGIC = b"TMS1"
 _HEAD = struct.Struct("<4sII")

@@ -11,7 +11,7 @@ from statistics import median
 from tidemill.collector.delivery import Delivery
 from tidemill.collector.frames import Contents, decode
 from tidemill.collector.segments import TakenSegment, take_segments
-from tidemill.connectors.mapped import MappedEvent, Refusal
+from tidemill.events.mapped import MappedEvent, Refusal
 from tidemill.events.mapped_batches import mapped_batch
 from tidemill.events.unchecked import Batch
 

@@ -21,7 +21,7 @@ from tidemill.connectors.fields import (
     require_object,
     traits_of,
 )
-from tidemill.connectors.mapped import (
+from tidemill.events.mapped import (
     GROUP,
     IDENTIFY,
     MappedEvent,

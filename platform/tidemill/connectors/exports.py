@@ -7,9 +7,9 @@ from typing import Any
 
 from tidemill.connectors.amplitude import map_amplitude_export
 from tidemill.connectors.ga4 import map_ga4
-from tidemill.connectors.mapped import MappedEvent
 from tidemill.connectors.mixpanel import map_mixpanel_export
 from tidemill.connectors.segment import map_segment_export
+from tidemill.events.mapped import MappedEvent
 
 EXPORTS: dict[str, Callable[[Mapping[str, Any]], MappedEvent]] = {
     "segment": map_segment_export,

@@ -12,7 +12,7 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any
 
-from tidemill.connectors.mapped import MappedEvent, RefusedError, parse_time_us, text_id, to_json
+from tidemill.events.mapped import MappedEvent, RefusedError, parse_time_us, text_id, to_json
 from tidemill.events.rules import NO_NAME, NOBODY
 
 ITEM_NAMES = (

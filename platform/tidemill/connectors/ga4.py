@@ -28,7 +28,7 @@ from tidemill.connectors.fields import (
     shift,
     value_of,
 )
-from tidemill.connectors.mapped import MappedEvent, RefusedError
+from tidemill.events.mapped import MappedEvent, RefusedError
 
 _POSITION = frozenset(
     ("batch_page_id", "batch_ordering_id", "batch_event_index", "event_bundle_sequence_id")

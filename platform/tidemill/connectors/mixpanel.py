@@ -20,7 +20,7 @@ from tidemill.connectors.fields import (
     require_object,
     traits_of,
 )
-from tidemill.connectors.mapped import (
+from tidemill.events.mapped import (
     ALIAS,
     IDENTIFY,
     PREVIOUS_ID,

@@ -19,7 +19,7 @@ from tidemill.connectors.fields import (
     shift,
     traits_of,
 )
-from tidemill.connectors.mapped import (
+from tidemill.events.mapped import (
     ALIAS,
     GROUP,
     IDENTIFY,

@@ -17,7 +17,7 @@ from tidemill.connectors.fields import (
     object_in,
     require_object,
 )
-from tidemill.connectors.mapped import (
+from tidemill.events.mapped import (
     ALIAS,
     GROUP,
     IDENTIFY,

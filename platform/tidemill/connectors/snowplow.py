@@ -22,7 +22,7 @@ from tidemill.connectors.fields import (
     require_object,
     value_of,
 )
-from tidemill.connectors.mapped import PAGE, MappedEvent, RefusedError, text_id
+from tidemill.events.mapped import PAGE, MappedEvent, RefusedError, text_id
 from tidemill.events.rules import NO_NAME
 
 _NAMES = {"pv": PAGE, "pp": "page_ping", "tr": "transaction", "ti": "transaction_item"}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from tidemill.connectors.mapped import MappedEvent
+from tidemill.events.mapped import MappedEvent
 from tidemill.events.schema import TIMESTAMP
 from tidemill.events.unchecked import MALFORMED, Batch
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from tidemill.collector.bodies import form_fields, inflate
-from tidemill.connectors.mapped import MappedEvent, parse_time_us
+from tidemill.events.mapped import MappedEvent, parse_time_us
 from tidemill.events.rules import TOO_LARGE
 from tidemill.http.messages import Reply, Request
 

@@ -35,8 +35,8 @@ from tidemill.collector.bodies import (
     load_lines,
     plain_or_base64,
 )
-from tidemill.connectors.mapped import MappedEvent, RefusedError, parse_time_us
 from tidemill.connectors.mixpanel import map_engage, map_mixpanel
+from tidemill.events.mapped import MappedEvent, RefusedError, parse_time_us
 from tidemill.http.messages import Reply
 
 LARGEST_REQUEST = 10 * MB

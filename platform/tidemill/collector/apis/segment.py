@@ -28,8 +28,8 @@ from tidemill.collector.apis.api import (
     summary,
 )
 from tidemill.collector.bodies import load_object
-from tidemill.connectors.mapped import MappedEvent, RefusedError
 from tidemill.connectors.segment import map_segment
+from tidemill.events.mapped import MappedEvent, RefusedError
 from tidemill.http.messages import Reply
 
 LARGEST_EVENT = 32 * 1024

@@ -26,8 +26,8 @@ from tidemill.collector.apis.api import (
 )
 from tidemill.collector.bodies import load_object
 from tidemill.connectors.fields import NOT_AN_OBJECT
-from tidemill.connectors.mapped import MappedEvent, RefusedError
 from tidemill.connectors.snowplow import map_snowplow
+from tidemill.events.mapped import MappedEvent, RefusedError
 from tidemill.http.messages import Reply
 
 LARGEST_REQUEST = MB

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from tidemill.connectors import mapped
+from tidemill.events import mapped
 
 MINUTE = 60_000_000
 """Microseconds."""

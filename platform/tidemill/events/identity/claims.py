@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from tidemill.events.ids import NOBODY_IDS
+from tidemill.events.mapped import ALIAS, PREVIOUS_ID
 
-ALIAS = "$alias"
-"""Name of an event whose property `previous_id` and whose user are one person."""
-PREVIOUS_ID = "previous_id"
 FIRST = "{'received_at': received_at, 'timestamp': timestamp, 'event_id': event_id}"
 """Claims are ordered by when they became known; ties by when they happened, then by event id."""
 _PREVIOUS = f"nullif(trim(json_extract_string(properties, '$.{PREVIOUS_ID}')), '')"

@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidemill.connectors import mapped
+from tidemill.events import mapped
 from tidemill.events.plan.conditions import Breaches, conditions, missing
 from tidemill.events.plan.schema import EventPlan, PropertyPlan, TrackingPlan
 from tidemill.events.schema import DEAD_LETTERS

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from tidemill.connectors import mapped
+from tidemill.events import mapped
 from tidemill.events.plan.enumerations import Value, may_be_enumerated, values_of
 from tidemill.events.plan.schema import EventPlan, PlanSpec, PropertyPlan, TrackingPlan, Type
 from tidemill.events.rules import LONGEST_ID

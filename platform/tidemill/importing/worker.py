@@ -17,8 +17,8 @@ from threading import Thread
 import pyarrow as pa
 
 from tidemill.errors import EventLogError
-from tidemill.events.imports.messages import read_part_of, read_work, write_answer
-from tidemill.events.imports.preparing import Finished, prepare
+from tidemill.importing.messages import read_part_of, read_work, write_answer
+from tidemill.importing.preparing import Finished, prepare
 
 GO_ON = b"\n"
 

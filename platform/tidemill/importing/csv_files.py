@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 
-from tidemill.events.lines import Lines, open_lines
-from tidemill.events.parts import Chunk, Part
-from tidemill.events.records import Mapped, Mapper
 from tidemill.events.unchecked import (
     SCALARS,
     Collector,
@@ -15,6 +12,9 @@ from tidemill.events.unchecked import (
     merge_properties,
     require_columns,
 )
+from tidemill.importing.lines import Lines, open_lines
+from tidemill.importing.parts import Chunk, Part
+from tidemill.importing.records import Mapped, Mapper
 
 _Row = tuple[list[str], int, str]
 """Fields, number of the first line, text."""

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tidemill.events.files import EventFile
-from tidemill.events.imports.notes import Note, Reached
-from tidemill.events.imports.preparing import Finished, Prepared
 from tidemill.events.ingesting import ingest_staged
 from tidemill.events.log import EventLog
-from tidemill.events.parts import Part
+from tidemill.importing.files import EventFile
+from tidemill.importing.notes import Note, Reached
+from tidemill.importing.parts import Part
+from tidemill.importing.preparing import Finished, Prepared
 
 CHANNEL = "import"
 """What the receipts of imports say."""

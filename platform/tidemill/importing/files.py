@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from tidemill.errors import EventLogError
-from tidemill.events.storage import SCHEME, Stored, list_bucket, open_stored, stored_file
+from tidemill.importing.storage import SCHEME, Stored, list_bucket, open_stored, stored_file
 
 Kind = Literal["csv", "json", "parquet"]
 _KINDS: dict[str, Kind] = {

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
-from tidemill.events.files import EventFile
-from tidemill.events.storage import open_stored
+from tidemill.importing.files import EventFile
+from tidemill.importing.storage import open_stored
 
 BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
 """What reading a damaged file raises."""

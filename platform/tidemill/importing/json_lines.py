@@ -7,10 +7,7 @@ from typing import Any
 
 import orjson
 
-from tidemill.connectors.mapped import RefusedError
-from tidemill.events.lines import LONGEST_LINE, Block, open_lines
-from tidemill.events.parts import Chunk, Part
-from tidemill.events.records import Mapped, Mapper
+from tidemill.events.mapped import RefusedError
 from tidemill.events.unchecked import (
     SCALARS,
     Batch,
@@ -19,6 +16,9 @@ from tidemill.events.unchecked import (
     joined,
     merge_properties,
 )
+from tidemill.importing.lines import LONGEST_LINE, Block, open_lines
+from tidemill.importing.parts import Chunk, Part
+from tidemill.importing.records import Mapped, Mapper
 
 _CHUNK_BYTES = 16 * 1024 * 1024
 _MALFORMED = "malformed JSON"

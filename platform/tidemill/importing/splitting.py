@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidemill.events.files import EventFile
-from tidemill.events.parquet_files import row_ranges
-from tidemill.events.parts import Part
 from tidemill.events.unchecked import UnreadableFileError
+from tidemill.importing.files import EventFile
+from tidemill.importing.parquet_files import row_ranges
+from tidemill.importing.parts import Part
 
 PART_BYTES = 64 * 1024 * 1024
 

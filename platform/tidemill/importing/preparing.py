@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidemill.events.delta import explained
-from tidemill.events.formats import Format, format_of, read_part
 from tidemill.events.ingesting import check
-from tidemill.events.parts import Part
 from tidemill.events.plan import load_plan
 from tidemill.events.unchecked import UnreadableFileError
+from tidemill.importing.formats import Format, format_of, read_part
+from tidemill.importing.parts import Part
 
 
 @dataclass(frozen=True, slots=True)

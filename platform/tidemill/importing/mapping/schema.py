@@ -110,6 +110,6 @@ def read_mapping(path: Path) -> EventMapping:
     if mapping is None:
         raise EventLogError(
             list_problems(path, problems),
-            hint="every key is explained in docs/importing.md; examples/mappings/orders.yaml is an example",
+            hint="docs/importing.md explains every key, examples/mappings/orders.yaml has most",
         )
     return mapping

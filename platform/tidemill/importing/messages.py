@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from tidemill.errors import EventLogError
-from tidemill.events.files import EventFile
-from tidemill.events.formats import Format
-from tidemill.events.imports.preparing import Finished, Prepared, Work
-from tidemill.events.mapping import EventMapping
-from tidemill.events.parts import Part
+from tidemill.importing.files import EventFile
+from tidemill.importing.formats import Format
+from tidemill.importing.mapping import EventMapping
+from tidemill.importing.parts import Part
+from tidemill.importing.preparing import Finished, Prepared, Work
 
 Answer = Prepared | Finished | EventLogError
 

@@ -7,16 +7,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from tidemill.connectors.fields import number
-from tidemill.connectors.mapped import (
+from tidemill.events.mapped import (
     MappedEvent,
     RefusedError,
     parse_time_us,
     text_id,
     to_json,
 )
-from tidemill.events.mapping.schema import MappingSpec, Time
-from tidemill.events.records import Mapper
 from tidemill.events.unchecked import UnreadableFileError
+from tidemill.importing.mapping.schema import MappingSpec, Time
+from tidemill.importing.records import Mapper
 from tidemill.objective.problems import nearest
 
 _FIELDS = ("name", "user_id", "anonymous_id", "item_id", "value", "event_id")

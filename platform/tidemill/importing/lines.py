@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from tidemill.events.contents import BROKEN, Content, open_content
-from tidemill.events.parts import Part
 from tidemill.events.unchecked import UnreadableFileError
+from tidemill.importing.contents import BROKEN, Content, open_content
+from tidemill.importing.parts import Part
 
 LONGEST_LINE = 1024 * 1024
 """Bytes; of a longer line only the beginning is kept."""

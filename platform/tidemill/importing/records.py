@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tidemill.connectors.mapped import MappedEvent, RefusedError, refusal
+from tidemill.events.mapped import MappedEvent, RefusedError, refusal
 from tidemill.events.mapped_batches import mapped_batch
 from tidemill.events.unchecked import LONGEST_RAW, Batch
 

@@ -10,9 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tidemill.events.parts import Chunk, Part
-from tidemill.events.records import Mapped, Mapper
-from tidemill.events.storage import open_stored
 from tidemill.events.unchecked import (
     MALFORMED,
     SCALARS,
@@ -21,6 +18,9 @@ from tidemill.events.unchecked import (
     merge_properties,
     require_columns,
 )
+from tidemill.importing.parts import Chunk, Part
+from tidemill.importing.records import Mapped, Mapper
+from tidemill.importing.storage import open_stored
 
 _ROWS = 50_000
 _TIMES = ("timestamp", "received_at")

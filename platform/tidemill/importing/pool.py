@@ -13,10 +13,10 @@ from threading import Event, Thread
 from typing import IO
 
 from tidemill.errors import EventLogError
-from tidemill.events.imports.messages import Answer, read_answer, write_part, write_work
-from tidemill.events.imports.preparing import Finished, Prepared, Work, prepare
-from tidemill.events.imports.worker import GO_ON
-from tidemill.events.parts import Part
+from tidemill.importing.messages import Answer, read_answer, write_part, write_work
+from tidemill.importing.parts import Part
+from tidemill.importing.preparing import Finished, Prepared, Work, prepare
+from tidemill.importing.worker import GO_ON
 
 _PARTS_AHEAD = 8
 """Parts that each worker may be ahead of what is committed."""
@@ -116,7 +116,7 @@ def _in_order(coming: Iterator[_Job], jobs: _Jobs, workers: int) -> Iterator[tup
 def _worker(work: Work) -> Iterator[subprocess.Popen[bytes]]:
     # In a group of its own it does not hear Ctrl-C: this process decides when it ends.
     process = subprocess.Popen(
-        [sys.executable, "-m", "tidemill.events.imports.worker"],
+        [sys.executable, "-m", "tidemill.importing.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         process_group=0,

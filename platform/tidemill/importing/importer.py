@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tidemill.events.files import EventFile, find_files, is_on_s3
-from tidemill.events.formats import Format
-from tidemill.events.imports.cores import count_cores
-from tidemill.events.imports.notes import Note, name_of, noted
-from tidemill.events.imports.pool import prepared_parts
-from tidemill.events.imports.portions import CHANNEL, Portions
-from tidemill.events.imports.preparing import Finished, Prepared, Work
-from tidemill.events.imports.splitting import split
 from tidemill.events.ingesting import ImportReport, ingest
 from tidemill.events.log import EventLog
-from tidemill.events.parts import Part
 from tidemill.events.staging import scratch_folder
 from tidemill.events.unchecked import MALFORMED, Batch
+from tidemill.importing.cores import count_cores
+from tidemill.importing.files import EventFile, find_files, is_on_s3
+from tidemill.importing.formats import Format
+from tidemill.importing.notes import Note, name_of, noted
+from tidemill.importing.parts import Part
+from tidemill.importing.pool import prepared_parts
+from tidemill.importing.portions import CHANNEL, Portions
+from tidemill.importing.preparing import Finished, Prepared, Work
+from tidemill.importing.splitting import split
 
 _ROWS = 200_000
 _WORTH_A_PROCESS = 16 * 1024 * 1024

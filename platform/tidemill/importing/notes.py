@@ -16,9 +16,9 @@ from pathlib import Path
 
 import orjson
 
-from tidemill.events.files import EventFile
-from tidemill.events.formats import Format
 from tidemill.events.ingesting import ImportReport, combined
+from tidemill.importing.files import EventFile
+from tidemill.importing.formats import Format
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from typing import Any
 from tidemill.connectors.detect import detect_format
 from tidemill.connectors.exports import EXPORTS
 from tidemill.errors import EventLogError
-from tidemill.events.csv_files import read_csv
-from tidemill.events.files import EventFile
-from tidemill.events.json_lines import first_record, read_json_lines
-from tidemill.events.mapping import EventMapping, mapper_of
-from tidemill.events.parquet_files import first_row, read_parquet
-from tidemill.events.parts import Chunk, Part
-from tidemill.events.records import Mapper
 from tidemill.events.unchecked import UnreadableFileError
+from tidemill.importing.csv_files import read_csv
+from tidemill.importing.files import EventFile
+from tidemill.importing.json_lines import first_record, read_json_lines
+from tidemill.importing.mapping import EventMapping, mapper_of
+from tidemill.importing.parquet_files import first_row, read_parquet
+from tidemill.importing.parts import Chunk, Part
+from tidemill.importing.records import Mapper
 
 NATIVE = "native"
 MAPPED = "mapping"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidemill.events.files import EventFile
 from tidemill.events.unchecked import Batch
+from tidemill.importing.files import EventFile
 
 
 @dataclass(frozen=True, slots=True)

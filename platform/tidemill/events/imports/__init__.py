@@ -1,1 +1,0 @@
-"""Importing files: worker processes read parts, and one commit stream takes them on in order."""

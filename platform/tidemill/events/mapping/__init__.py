@@ -1,6 +1,0 @@
-"""A file that says what the columns of other files are."""
-
-from tidemill.events.mapping.applying import mapper_of
-from tidemill.events.mapping.schema import EventMapping, read_mapping
-
-__all__ = ["EventMapping", "mapper_of", "read_mapping"]

@@ -10,6 +10,7 @@ import typer
 
 from tidemill.cli import console
 from tidemill.cli.options import At, Json, instant_or_log_end
+from tidemill.errors import EventLogError
 from tidemill.home import Home
 from tidemill_monitoring.cli import EXIT_CODES
 
@@ -61,7 +62,10 @@ def quality(
     home = Home.from_environment()
     users_per_device = load_plan(home.events).spec.identity.usersPerDevice
     with EventLog(home.events).connect() as con:
-        instant = instant_or_log_end(con, at)
+        try:
+            instant = instant_or_log_end(con, at)
+        except EventLogError:  # the first day has no past: a job must say so, not fail
+            instant = datetime.now(UTC)
         received_until = instant if at else datetime.now(UTC)
         report = examine(con, Span(instant, days), received_until, users_per_device, console.log)
     page = write_page(html or home.reports / "data-quality.html", report)

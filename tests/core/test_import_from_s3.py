@@ -18,7 +18,8 @@ import pyarrow.fs
 import pytest
 
 from tidemill.errors import EventLogError
-from tidemill.events import EventLog, importing, storage
+from tidemill.events import EventLog
+from tidemill.importing import importer, storage
 from tidemill.importing.files import find_files
 from tidemill.importing.importer import import_files
 
@@ -123,7 +124,7 @@ def test_a_large_object_is_read_in_parts_by_processes_of_their_own(
 ) -> None:
     """Credentials reach them; dead letters name the URL and the line."""
     monkeypatch.setattr("tidemill.importing.splitting.PART_BYTES", 10_000)
-    monkeypatch.setattr(importing, "_workers", lambda _: 2)
+    monkeypatch.setattr(importer, "_workers", lambda _: 2)
     put("archive/three/a.jsonl", as_lines(0, 500) + b"{broken\n" + as_lines(500, 500))
     report = import_files(log, ["s3://archive/three/a.jsonl"])
     assert (report.accepted, report.rejected) == (1_000, {"malformed JSON": 1})

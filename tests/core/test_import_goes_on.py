@@ -20,19 +20,20 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from tidemill.events import EventLog, ImportReport, importing
+from tidemill.events import EventLog, ImportReport
+from tidemill.importing import importer, portions, splitting
 from tidemill.importing.formats import Format
-from tidemill.importing.importer import Audience, import_files, portions, splitting
+from tidemill.importing.importer import Audience, import_files
 
-ROWS = 20_000
+ROWS = 12_000
 IMPORT = """
 import sys
 from pathlib import Path
-from tidemill.events import EventLog, importing
-from tidemill.importing import portions, splitting
+from tidemill.events import EventLog
+from tidemill.importing import importer, portions, splitting
 splitting.PART_BYTES, portions.PORTION_ROWS = 100_000, 2_000
-importing._workers = lambda _: 2
-importing.import_files(EventLog(Path(sys.argv[1])), sys.argv[2:])
+importer._workers = lambda _: 2
+importer.import_files(EventLog(Path(sys.argv[1])), sys.argv[2:])
 """
 
 
@@ -130,7 +131,7 @@ def interrupt(log: EventLog, files: list[Path], after: int) -> None:
 
 def test_what_is_committed_is_not_read_again(log: EventLog, files: list[Path]) -> None:
     """The finished file could hold anything by now."""
-    interrupt(log, files, after=6)
+    interrupt(log, files, after=4)
     times = files[0].stat()
     files[0].write_bytes(b"\xff" * times.st_size)
     os.utime(files[0], ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -140,7 +141,7 @@ def test_what_is_committed_is_not_read_again(log: EventLog, files: list[Path]) -
 
 def test_a_file_that_has_changed_is_read_anew(log: EventLog, files: list[Path]) -> None:
     """Where its lines stood says nothing any more."""
-    interrupt(log, files, after=6)
+    interrupt(log, files, after=4)
     write(files[0], "c")
     report = import_files(log, files)
     assert count(log)[0] > ROWS - 2
@@ -226,4 +227,4 @@ def test_other_imports_interleave(log: EventLog, files: list[Path], tmp_path: Pa
         assert import_files(log, [small]).accepted == 1
         assert process.wait(60) == 0
     assert count(log) == (ROWS - 1, ROWS - 1, 2)
-    assert importing.import_files(log, [small]).duplicates == 1
+    assert importer.import_files(log, [small]).duplicates == 1

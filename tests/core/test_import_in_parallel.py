@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tidemill.errors import EventLogError
-from tidemill.events import EventLog, ImportReport, importing
+from tidemill.events import EventLog, ImportReport
+from tidemill.importing import importer, portions, splitting
 from tidemill.importing.cores import _quota, count_cores
 from tidemill.importing.files import find_files
-from tidemill.importing.importer import Audience, import_files, portions, splitting
+from tidemill.importing.importer import Audience, import_files
 
 ROWS = 3_000
 
@@ -28,7 +29,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three processes for any file, parts of 20 KB, commits of 1,000 rows."""
     monkeypatch.setattr(splitting, "PART_BYTES", 20_000)
     monkeypatch.setattr(portions, "PORTION_ROWS", 1_000)
-    monkeypatch.setattr(importing, "_workers", lambda _: 3)
+    monkeypatch.setattr(importer, "_workers", lambda _: 3)
 
 
 def row(number: int, **changes: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tidemill.events import lines as lines_module
 from tidemill.events.unchecked import UnreadableFileError
+from tidemill.importing import lines as lines_module
 from tidemill.importing.files import EventFile, find_files
 from tidemill.importing.lines import LONGEST_LINE, open_lines
 from tidemill.importing.parts import Part

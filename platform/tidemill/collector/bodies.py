@@ -16,7 +16,7 @@ UNREADABLE = object()
 """In place of a line that is not JSON."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31
-_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+_COMMON_FAULT = re.compile(rb"\\u[dD][89a-fA-F]|NaN|Infinity")
 _STEP_BYTES = 256 * 1024
 _MOST_FIELDS = 1_000
 _MOST_VALUES = 1_000_000
@@ -56,14 +56,14 @@ def too_large(limit: int) -> BodyError:
 def load_json(body: bytes) -> Any:
     """What the JSON text holds. Raises BodyError.
 
-    Texts may hold half a character, which a browser writes where one was cut in two: it must not
-    cost the other events of a batch.
+    What is not JSON but common costs no batch: half a character, which a browser writes where one
+    was cut in two, and NaN and infinities, which Python writes and which become null.
     """
     _require_few_values(body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        found = _load_halves(body)
+        found = _load_leniently(body)
         if found is UNREADABLE:
             raise BodyError(400, f"the body is not JSON: {error.msg}") from error
         return found
@@ -119,21 +119,21 @@ def _load_line(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
-        return _load_halves(line)
+        return _load_leniently(line)
 
 
-def _load_halves(text: bytes) -> Any:
-    """JSON with lone surrogates, which orjson refuses; UNREADABLE for any other fault."""
-    if _HALF_CHARACTER.search(text) is None:
+def _load_leniently(text: bytes) -> Any:
+    """JSON with lone surrogates or NaN, which orjson refuses; UNREADABLE for any other fault."""
+    if _COMMON_FAULT.search(text) is None:
         return UNREADABLE
     try:
-        return json.loads(text.decode(), parse_constant=_not_json)
+        return json.loads(text.decode(), parse_constant=_no_number)
     except (ValueError, RecursionError):
         return UNREADABLE
 
 
-def _not_json(constant: str) -> None:
-    raise ValueError(constant)
+def _no_number(_: str) -> None:
+    """NaN, Infinity and -Infinity say that there is no number."""
 
 
 def _inflate(body: bytes, limit: int) -> bytes:

@@ -98,6 +98,7 @@ def collect(
         float,
         typer.Option(
             min=0.05,
+            max=60,
             envvar="TIDEMILL_COLLECT_DRAIN_SECONDS",
             help="How often acknowledged events are moved into the event log.",
         ),

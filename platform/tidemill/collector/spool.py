@@ -30,7 +30,7 @@ _MB = 1_000_000
 
 
 class SpoolFullError(TidemillError):
-    """More waits to be written, or to be drained, than the spool may hold."""
+    """More waits to be written, or to be drained, than the spool may hold; or it is closed."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Spool:
         Raises SpoolFullError at once.
         """
         if self._is_closing:
-            raise RuntimeError("the spool is closed")
+            raise SpoolFullError("the collector is stopping", hint="send it again")
         frame = encode(delivery)
         self._require_room(len(frame))
         written = asyncio.get_running_loop().create_future()

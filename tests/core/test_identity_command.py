@@ -102,6 +102,14 @@ def test_an_id_is_shown_with_whom_it_belongs_to(log):
     ]
 
 
+def test_a_link_is_shown_before_anybody_was_anonymous(home, cutoff):
+    """Whoever tries it with one event wants to see that it was understood."""
+    row = {"event_id": "e", "name": "login", "user_id": "ann", "anonymous_id": "phone"}
+    times = {"timestamp": cutoff, "received_at": cutoff}
+    EventLog(home.events).append(pa.Table.from_pylist([{**row, **times}], schema=EVENTS))
+    assert [joined["id"] for joined in told("ann")["joined"]] == ["phone"]
+
+
 def test_a_person_reads_the_same(log):
     """As tables."""
     shown = run("ann").output

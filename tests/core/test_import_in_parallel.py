@@ -114,8 +114,11 @@ def test_a_container_is_not_given_more_processes_than_it_may_use(
     assert count_cores() >= 1
 
 
-def test_a_worker_that_dies_is_an_error_and_nothing_is_lost(log: EventLog, tmp_path: Path) -> None:
+def test_a_worker_that_dies_is_an_error_and_nothing_is_lost(
+    log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The system kills the largest process first when memory runs out."""
+    monkeypatch.setattr("tidemill.importing.pool._BYTES_AHEAD", 0)
     path = write(tmp_path / "a.jsonl", [row(number) for number in range(ROWS)])
 
     def kill_workers(done: int, total: int) -> None:

@@ -26,6 +26,8 @@ _SUPPORTED = (
     "CSV (.csv) and JSON lines (.jsonl, .ndjson, .json), both also .gz, Parquet (.parquet), "
     "archives of JSON lines that just end in .gz, and .zip of all of these"
 )
+_ZIPPED = 8
+"""How much larger zipped text about is when it is unzipped."""
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -49,6 +51,12 @@ class EventFile:
     @property
     def name(self) -> str:
         return str(self).rsplit("/", 1)[-1]
+
+    @property
+    def text_size(self) -> int:
+        """About how many bytes it has when it is unzipped."""
+        is_zipped = self.gzipped or self.member is not None or self.kind == "parquet"
+        return self.size * (_ZIPPED if is_zipped else 1)
 
 
 def find_files(paths: Iterable[Path | str]) -> list[EventFile]:

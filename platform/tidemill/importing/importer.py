@@ -26,9 +26,7 @@ from tidemill.importing.splitting import split
 
 _ROWS = 200_000
 _WORTH_A_PROCESS = 16 * 1024 * 1024
-"""Bytes of files; less is read before another process has started."""
-_ZIPPED = 8
-"""How much larger gzipped text is about when it is unzipped."""
+"""Bytes of text; less is read before another process has started."""
 _ANY = Format()
 _WORDS = {
     "native": "events of our own format",
@@ -106,8 +104,8 @@ def _import(
 
 def _workers(files: Sequence[EventFile]) -> int:
     """How many processes are worth their start."""
-    text = sum(file.size * (_ZIPPED if file.gzipped else 1) for file in files)
-    return max(1, min(count_cores(), text // _WORTH_A_PROCESS))
+    size = sum(file.text_size for file in files)
+    return max(1, min(count_cores(), size // _WORTH_A_PROCESS))
 
 
 class _Progress:

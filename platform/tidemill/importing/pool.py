@@ -16,11 +16,13 @@ from tidemill.errors import EventLogError
 from tidemill.importing.messages import Answer, read_answer, write_part, write_work
 from tidemill.importing.parts import Part
 from tidemill.importing.preparing import Finished, Prepared, Work, prepare
+from tidemill.importing.splitting import PART_BYTES
 from tidemill.importing.worker import GO_ON
 
-_PARTS_AHEAD = 8
-"""Parts that each worker may be ahead of what is committed."""
-_CHUNKS_AHEAD = 100
+_PARTS_AHEAD = 64
+_BYTES_AHEAD = 512 * 1024 * 1024
+"""How far each worker may be ahead of what is committed; one part may be larger."""
+_CHUNKS_AHEAD = 50
 """Chunks of one part that may wait."""
 
 _PATIENCE_SECONDS = 0.2
@@ -103,13 +105,25 @@ class _Jobs:
 def _in_order(coming: Iterator[_Job], jobs: _Jobs, workers: int) -> Iterator[tuple[Part, Results]]:
     begun: deque[_Job] = deque()
     while True:
-        while len(begun) < _PARTS_AHEAD * workers and (job := next(coming, None)):
+        while _may_begin(begun, workers) and (job := next(coming, None)):
             begun.append(job)
             jobs.put(job)
         if not begun:
             return
         yield begun[0].part, begun[0].results()
         begun.popleft()
+
+
+def _may_begin(begun: deque[_Job], workers: int) -> bool:
+    size = sum(_size(job.part) for job in begun)
+    is_little = len(begun) < _PARTS_AHEAD * workers and size < _BYTES_AHEAD * workers
+    return is_little or len(begun) < workers
+
+
+def _size(part: Part) -> int:
+    """About how many bytes of text it has."""
+    whole = part.file.text_size
+    return min(PART_BYTES, whole) if part.end is not None or part.start else whole
 
 
 @contextmanager

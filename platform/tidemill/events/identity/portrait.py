@@ -66,14 +66,14 @@ class Portrait:
 _OCCURS = "(NOT anonymous OR id IN (SELECT anonymous_id FROM events))"
 _COUNT = "SELECT count(*) FROM user_events WHERE user_id = $id AND superseded_at IS NULL"
 _BELONGINGS = f"""
-SELECT DISTINCT id, user_id, since, until, received_until FROM identity_owners
+SELECT DISTINCT id, user_id, since, until, received_until FROM owners
 WHERE {{which}} AND id <> user_id AND {_OCCURS} ORDER BY since, id, user_id
 """
 _CONCERNED = """
 CREATE TEMP TABLE concerned AS
 SELECT $id::VARCHAR AS id
-UNION SELECT id FROM identity_owners WHERE user_id = $id
-UNION SELECT user_id FROM identity_owners WHERE id = $id
+UNION SELECT id FROM owners WHERE user_id = $id
+UNION SELECT user_id FROM owners WHERE id = $id
 """
 # An alias was judged twice, about an anonymous id and about a user's; it is told once.
 _CLAIMS = f"""
@@ -104,7 +104,9 @@ def portray(log: EventLog, known: str) -> Portrait:
 
 
 def _judge(con: duckdb.DuckDBPyConnection, log: EventLog) -> None:
-    with resolved(log.root, log.version()) as (claims, _):
+    """The whole truth, also where `user_events` needs none of it because nobody is anonymous."""
+    with resolved(log.root, log.version()) as (claims, owners):
+        con.read_parquet(literal_glob(owners)).create("owners")
         con.read_parquet(literal_glob(claims)).create_view("claims")
         judge_claims(con, settings_of(log.root).caps)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tidemill.cli import console
-from tidemill.cli.options import At, Json, instant_or_log_end
+from tidemill.cli.options import At, Json, TerminationLog, instant_or_log_end
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 
@@ -31,12 +30,7 @@ def monitor(
         bool,
         typer.Option("--retrain/--no-retrain", help="Start the retraining a verdict asks for."),
     ] = False,
-    termination_log: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the verdict there for Kubernetes, and exit with 0 whatever it is.",
-        ),
-    ] = None,
+    termination_log: TerminationLog = None,
     as_json: Json = False,
 ) -> None:
     """Judge a served model: one verdict per concern, each with a sentence to act on.

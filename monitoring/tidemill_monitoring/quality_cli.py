@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tidemill.cli import console
-from tidemill.cli.options import At, Json, instant_or_log_end
+from tidemill.cli.options import At, Json, TerminationLog, instant_or_log_end
 from tidemill.errors import EventLogError
 from tidemill.home import Home
 from tidemill_monitoring.cli import EXIT_CODES
@@ -29,12 +29,7 @@ def quality(
         Path | None,
         typer.Option(help="Write the page there. Default: reports/data-quality.html in the home."),
     ] = None,
-    termination_log: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the verdict there for Kubernetes, and exit with 0 whatever it is.",
-        ),
-    ] = None,
+    termination_log: TerminationLog = None,
     as_json: Json = False,
 ) -> None:
     """Judge the event log itself: is everything that should arrive still arriving, and sound?
@@ -53,7 +48,8 @@ def quality(
     """
     from tidemill.events import EventLog  # keeps --help fast
     from tidemill.events.plan import load_plan
-    from tidemill_monitoring.event_log.page import write_page
+    from tidemill.report.writing import write_page
+    from tidemill_monitoring.event_log.page import render_page
     from tidemill_monitoring.event_log.render import render_report
     from tidemill_monitoring.event_log.report import examine
     from tidemill_monitoring.event_log.span import Span
@@ -68,7 +64,8 @@ def quality(
             instant = datetime.now(UTC)
         received_until = instant if at else datetime.now(UTC)
         report = examine(con, Span(instant, days), received_until, users_per_device, console.log)
-    page = write_page(html or home.reports / "data-quality.html", report)
+    page = html or home.reports / "data-quality.html"
+    write_page(page, render_page(report, datetime.now(UTC)), "--html")
     if as_json:
         console.print_json(report.to_json())
     else:

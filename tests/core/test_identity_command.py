@@ -113,7 +113,7 @@ def test_a_link_is_shown_before_anybody_was_anonymous(home, cutoff):
 def test_a_person_reads_the_same(log):
     """As tables."""
     shown = run("ann").output
-    assert "5 events count for 'ann' to this day" in shown
+    assert "events that count for 'ann' to this day: 5" in shown
     for words in ("a chain of links", "$alias merge", "joined to another already", "cycle"):
         assert words in shown
 

@@ -165,6 +165,19 @@ def test_another_command_begins_anew(log: EventLog, files: list[Path]) -> None:
     assert (report.duplicates, report.accepted) == (committed, ROWS - 2 - committed)
 
 
+@pytest.mark.parametrize("left", [b"", b'{"files": {"a": {"bytes": 1}}}', b"[]"])
+def test_a_note_that_a_crash_has_damaged_is_none(
+    log: EventLog, files: list[Path], left: bytes
+) -> None:
+    """A power cut may leave a file without its content; what is read again is known by its id."""
+    interrupt(log, files, after=2)
+    committed = count(log)[0]
+    (note,) = notes(log)
+    note.write_bytes(left)
+    report = import_files(log, files)
+    assert (report.duplicates, report.accepted) == (committed, ROWS - 2 - committed)
+
+
 def test_an_import_that_ended_is_read_again(log: EventLog, files: list[Path]) -> None:
     """All of it is duplicates then, and no note is left."""
     import_files(log, files)

@@ -150,3 +150,21 @@ def test_an_archive_that_is_damaged_is_refused(log: EventLog, tmp_path: Path) ->
     (tmp_path / "a.zip").write_bytes(b"PK garbage")
     with pytest.raises(EventLogError, match=r"a\.zip cannot be unzipped"):
         import_files(log, [tmp_path / "a.zip"])
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "why"), [(8, 1, "encrypted"), (10, 9, "compression method")]
+)
+def test_an_archive_that_cannot_be_unpacked_is_named_and_the_rest_is_read(
+    log: EventLog, tmp_path: Path, at: int, value: int, why: str
+) -> None:
+    """With a password, or zipped by Windows from more than 2 GB."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.jsonl", b"{}\n")
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[at - 2] = content[content.find(b"PK\x01\x02") + at] = value
+    (tmp_path / "a.zip").write_bytes(content)
+    (tmp_path / "b.jsonl").write_bytes(as_lines(SEGMENT_ARCHIVED))
+    report = import_files(log, [tmp_path / "a.zip", tmp_path / "b.jsonl"])
+    assert why in report.unreadable[f"{tmp_path}/a.zip/a.jsonl"]
+    assert report.accepted

@@ -107,6 +107,28 @@ def test_a_time_is_read_as_it_is_written(tmp_path: Path, time: Any, written: Any
     assert event["timestamp"] == datetime(2017, 3, 1, 12, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(("unit", "right"), [("s", 1.4e9), ("ms", 1.4e12), ("ns", 1.4e18)])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1e300])
+def test_a_number_that_is_no_time_costs_its_row_only(
+    tmp_path: Path, unit: str, right: float, wrong: float
+) -> None:
+    """What pandas leaves where a time is missing."""
+    table = pa.table({"what": ["buy"] * 2, "at": [right, wrong], "who": ["u1", "u2"]})
+    chosen = mapping(**{**BASIC, "timestamp": {"column": "at", "unit": unit}})
+    imported = Imported(tmp_path, "a.parquet", table, chosen)
+    assert imported.report.rejected == {"unreadable timestamp": 1}
+    assert [event["user_id"] for event in imported.events] == ["u1"]
+
+
+@pytest.mark.parametrize("digits", [20, 400])
+def test_a_count_that_fits_nowhere_costs_its_row_only(tmp_path: Path, digits: int) -> None:
+    """As text it may be of any length."""
+    chosen = mapping(**{**BASIC, "timestamp": {"column": "at", "unit": "s"}})
+    text = f"what,at,who\nbuy,1488369600,u1\nbuy,{'9' * digits},u2\n"
+    imported = Imported(tmp_path, "a.csv", text, chosen)
+    assert (imported.report.accepted, imported.report.rejected) == (1, {"unreadable timestamp": 1})
+
+
 def test_typed_columns_of_parquet_can_be_mapped(tmp_path: Path) -> None:
     """Days, times without a zone, numbers with a fixed point."""
     table = pa.table(

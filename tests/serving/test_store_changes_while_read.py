@@ -48,3 +48,15 @@ def test_a_feature_that_is_gone_is_an_error(writer, reader):
     for _ in range(2):
         with pytest.raises(OnlineStoreError, match="'b'"):
             reader.read(["u"])
+
+
+def test_a_full_disk_is_said_and_leaves_the_store_as_it_was(tmp_path):
+    """SQLite has ended the transaction by itself then."""
+    address = str(tmp_path / "online.db")
+    writer = writer_at(address)
+    row = np.float32([1.0]).tobytes()
+    writer.write("view", ["a"], [("u", 1, row)])
+    writer._connection.execute("PRAGMA max_page_count = 8")
+    with pytest.raises(OnlineStoreError, match="full"):
+        writer.write("view", ["a"], ((f"u{n}", 1, row * 1000) for n in range(1000)))
+    assert reader_at(address, "view", ["a"]).entities() == ["u"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +9,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import tidemill.report
 from tidemill import __version__
-from tidemill.errors import TidemillError
 from tidemill.report.wording import percent, with_code
 from tidemill_monitoring.event_log.multiples import draw_multiples
 from tidemill_monitoring.event_log.report import QualityReport
@@ -40,21 +37,3 @@ def render_page(report: QualityReport, made_at: datetime) -> str:
         made_at=made_at.astimezone(UTC),
         tidemill=__version__,
     )
-
-
-def write_page(path: Path, report: QualityReport) -> Path:
-    """A reader finds the old page or the new one. Raises TidemillError if it cannot be written."""
-    page = render_page(report, datetime.now(UTC))
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(page)
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise TidemillError(
-            f"the page cannot be written to {path}: {error.strerror}",
-            hint="choose another place with --html FILE",
-        ) from error
-    return path

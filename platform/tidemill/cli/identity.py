@@ -93,7 +93,7 @@ def _show(log: EventLog, known: str, as_json: bool) -> None:
 
 def _print(portrait: Portrait) -> None:
     console.out.print(
-        f"{portrait.events:,} events count for '{portrait.id}' to this day", markup=False
+        f"events that count for '{portrait.id}' to this day: {portrait.events:,}", markup=False
     )
     causes = {(claim.id, claim.user_id): claim for claim in portrait.links}
     for title, rows in (("belongs to", portrait.belongs_to), ("joined", portrait.joined)):

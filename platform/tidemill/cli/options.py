@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +36,12 @@ Namespace = Annotated[
         "--namespace",
         envvar="TIDEMILL_NAMESPACE",
         help="Namespace on the cluster. Default: the context's.",
+    ),
+]
+TerminationLog = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the verdict there for Kubernetes, and exit with 0 whatever it is.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for scripts.")]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +9,6 @@ from typing import Annotated
 import typer
 
 from tidemill.cli import console
-from tidemill.errors import TidemillError
 from tidemill.home import Home
 
 
@@ -37,27 +34,12 @@ def report(
     from tidemill.objective import resolve_objective  # keeps --help fast
     from tidemill.report.facts import gather
     from tidemill.report.page import render_page
+    from tidemill.report.writing import write_page
 
     home = Home.from_environment()
     declared = resolve_objective(home, objective)
     page = render_page(gather(home, declared), datetime.now(UTC))
     path = out or home.reports / f"{declared.name}.html"
-    _write_at_once(path, page)
-    typer.echo(str(path))
-
-
-def _write_at_once(path: Path, page: str) -> None:
-    """A reader finds the old page or the new one, never half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(page)
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise TidemillError(
-            f"the report cannot be written to {path}: {error.strerror}",
-            hint="choose another place with --out FILE",
-        ) from error
+    write_page(path, page, "--out")
     console.log(f"wrote the report, {len(page.encode()) / 1024:.0f} KB")
+    typer.echo(str(path))

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 from tidemill.importing.files import EventFile
 from tidemill.importing.storage import open_stored
@@ -34,11 +34,18 @@ def open_content(file: EventFile, start: int) -> Iterator[tuple[Content, Callabl
         if file.member is None:
             yield _at(stored, file.gzipped, start), stored.tell
             return
-        with zipfile.ZipFile(stored) as archive, archive.open(file.member) as member:
+        with zipfile.ZipFile(stored) as archive, _open_member(archive, file.member) as member:
             counted = _Counted(member)
             content = Unzipped(counted) if file.gzipped else counted
             _skip(content, start)
             yield content, counted.tell
+
+
+def _open_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    try:
+        return archive.open(name)
+    except RuntimeError as error:  # encrypted, or packed by a method that Python does not know
+        raise OSError(str(error)) from error
 
 
 def _at(stored: BinaryIO, gzipped: bool, start: int) -> Content:

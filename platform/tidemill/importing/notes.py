@@ -75,12 +75,13 @@ def noted(folder: Path, name: str, on_wait: Callable[[], None]) -> Iterator[Note
 
 
 def _read(path: Path) -> Note:
+    """Without one, or with one that a crash has damaged, all is read again, as duplicates."""
     try:
         found = orjson.loads(path.read_bytes())
-    except FileNotFoundError:
+        files = {name: Reached(**reached) for name, reached in found["files"].items()}
+        return Note(path, files, ImportReport(**found["report"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return Note(path)
-    files = {name: Reached(**reached) for name, reached in found["files"].items()}
-    return Note(path, files, ImportReport(**found["report"]))
 
 
 @contextmanager

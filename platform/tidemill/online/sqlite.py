@@ -127,7 +127,8 @@ class SqliteWriter:
             yield
             self._connection.execute("COMMIT")
         except BaseException:  # even an interrupt must not leave half a batch; raised again
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # SQLite ends it itself when the disk is full
+                self._connection.execute("ROLLBACK")
             raise
 
     def close(self) -> None:

@@ -23,6 +23,8 @@ _FIELDS = ("name", "user_id", "anonymous_id", "item_id", "value", "event_id")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _PER_UNIT = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_FARTHEST = 10**18
+"""Microseconds before and after 1970; beyond it there is no instant."""
 _Getter = Callable[[Mapping[str, Any]], Any]
 
 
@@ -138,7 +140,8 @@ def _parse_count(value: Any, unit: str) -> int | None:
         if parsed is None:
             return None
         count = parsed
-    return int(count // 1_000) if unit == "ns" else round(count * _PER_UNIT[unit])
+    micros = count // 1_000 if unit == "ns" else count * _PER_UNIT[unit]
+    return round(micros) if -_FARTHEST < micros < _FARTHEST else None  # nor is NaN
 
 
 def _micros(value: date) -> int:

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from datetime import datetime
 from time import monotonic
 
@@ -28,6 +29,8 @@ class Background:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._process: subprocess.Popen[bytes] | None = None
+        # A file and no pipe: nobody reads while the batch runs, and a full pipe would stop it.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as this does
         self._started = 0.0
         self._rest_until = 0.0
 
@@ -47,10 +50,12 @@ class Background:
     def start(self) -> None:
         """Start a batch; only when ready."""
         self._started = monotonic()
+        self._said.seek(0)
+        self._said.truncate()
         self._process = subprocess.Popen(
             [sys.executable, *_COMMAND],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
             env={**os.environ, "TIDEMILL_HOME": str(self._home.root)},
         )
 
@@ -61,11 +66,13 @@ class Background:
         """
         if self._process is None or self._process.poll() is None:
             return None
-        (output, said), code = self._process.communicate(), self._process.returncode
+        (output, _), code = self._process.communicate(), self._process.returncode
         self._process = None
         took = monotonic() - self._started
         self.rest(max(_LEAST_REST_SECONDS, _REST_SHARE * took))
         if code or not output.strip():
+            self._said.seek(0)
+            said = self._said.read()
             raise OnlineStoreError(
                 f"computing everybody's features ended with exit code {code}: "
                 f"{said.decode(errors='replace').strip()}",

@@ -20,8 +20,11 @@ from tidemill_features.slices import slice_of_users
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST_STEP_BACK = timedelta(hours=1)
-# Whoever an event under one of the ids belongs to, or ever belonged to.
-_OWNERS = "SELECT DISTINCT user_id FROM identity_owners SEMI JOIN touched USING (id)"
+# Whoever an event under one of the ids belongs to, or ever belonged to; and who became one of them.
+_OWNERS = """
+SELECT user_id FROM identity_owners WHERE id IN (FROM touched)
+UNION SELECT id FROM identity_owners WHERE user_id IN (FROM touched) AND NOT anonymous
+"""
 _REJOINED = """
 FROM identity_owners
 WHERE greatest(since, until, received_from, received_until) >= $since

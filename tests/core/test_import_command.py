@@ -99,3 +99,13 @@ def test_paths_without_files_are_refused(home: Home, tmp_path: Path, name: str) 
     result = run(tmp_path / name)
     assert isinstance(result.exception, EventLogError)
     assert not home.events.exists()
+
+
+def test_a_name_that_is_no_text_is_refused_before_anything_is_read(
+    home: Home, tmp_path: Path
+) -> None:
+    """The log could not say where its dead letters come from."""
+    Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.csv")).write_text("name,timestamp\n")
+    result = run(tmp_path)
+    assert isinstance(result.exception, EventLogError)
+    assert "is not UTF-8" in result.exception.message

@@ -162,6 +162,13 @@ def test_a_user_who_became_another_has_no_row(followed, batches, at, cutoff):
     assert (read(followed, "u1"), read(followed, "u2")) == (orders, None)
 
 
+def test_an_alias_of_long_ago_that_is_imported_removes_the_row_too(followed, batches, at, cutoff):
+    """It was known before the last push, so that no instant after it tells of the change."""
+    followed.receive(order(cutoff, -60, name="$alias", properties='{"previous_id": "u2"}'))
+    at(60)
+    assert read(followed, "u2") is None
+
+
 def test_a_batch_forgets_those_who_became_another(followed, cutoff):
     """The same without a follower."""
     followed.receive(order(cutoff, 10, name="$alias", properties='{"previous_id": "u2"}'))

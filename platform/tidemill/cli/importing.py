@@ -80,10 +80,11 @@ def import_events(
         console.err.print(f"cannot read {file}: {reason}", style="yellow", markup=False)
     show_report(report, as_json)
     if report.is_empty:
+        refused = "`tidemill events rejected` shows what was refused and why; "
         raise EventLogError(
             f"not one event could be read from {', '.join(paths)}",
-            hint="`tidemill events rejected` shows what was refused and why; "
-            "`tidemill events import --help` says which columns events need",
+            hint=f"{refused if report.rejected else ''}`tidemill events import --help` says which "
+            "columns events need, and --mapping gives them other names",
         )
 
 

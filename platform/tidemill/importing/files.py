@@ -24,7 +24,7 @@ _KINDS: dict[str, Kind] = {
 _ZIP = ".zip"
 _SUPPORTED = (
     "CSV (.csv) and JSON lines (.jsonl, .ndjson, .json), both also .gz, Parquet (.parquet), "
-    "archives of JSON lines that just end in .gz, and .zip of all of these"
+    "archives of JSON lines that just end in .gz, and .zip of CSV and JSON lines"
 )
 _ZIPPED = 8
 """How much larger zipped text about is when it is unzipped."""
@@ -69,8 +69,20 @@ def find_files(paths: Iterable[Path | str]) -> list[EventFile]:
     for path in paths:
         text = str(path)
         for file in _on_s3(text) if is_on_s3(text) else _on_disk(text):
+            _require_utf8(str(file))
             found.setdefault(str(file), file)
     return list(found.values())
+
+
+def _require_utf8(name: str) -> None:
+    """Dead letters say where they come from, and Delta keeps UTF-8 only."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = name.encode(errors="replace").decode()
+        raise EventLogError(
+            f"the name of {shown} is not UTF-8", hint="rename the file or the folder"
+        ) from error
 
 
 def is_on_s3(text: str) -> bool:
@@ -152,7 +164,7 @@ def _members(stored: Stored) -> Iterator[EventFile]:
         ) from error
     for member in members:
         kind = _kind(member.filename)
-        if kind is not None:
+        if kind is not None and kind[0] != "parquet":
             location, _, modified = stored
             yield EventFile(location, member.compress_size, modified, *kind, member=member.filename)
 
@@ -160,6 +172,8 @@ def _members(stored: Stored) -> Iterator[EventFile]:
 def _kind(name: str) -> tuple[Kind, bool] | None:
     """The kind and whether it is gzipped; None for a file that holds no events."""
     lowered = name.lower().rsplit("/", 1)[-1]
+    if lowered.startswith("._"):  # what macOS adds to an archive
+        return None
     plain = lowered.removesuffix(".gz")
     gzipped = plain != lowered
     kind = next((kind for suffix, kind in _KINDS.items() if plain.endswith(suffix)), None)

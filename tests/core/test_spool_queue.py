@@ -206,7 +206,7 @@ def test_closing_writes_what_was_put(tmp_path: Path) -> None:
         written = spool.put(delivery("a"))
         await spool.close()
         await written
-        with pytest.raises(RuntimeError, match="closed"):
+        with pytest.raises(SpoolFullError, match="is stopping"):
             spool.put(delivery("b"))
 
     with_spool(tmp_path, use)

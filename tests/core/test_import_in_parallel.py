@@ -91,8 +91,14 @@ def test_row_groups_of_a_parquet_file_are_read_apart(log: EventLog, tmp_path: Pa
 
 def workers() -> list[psutil.Process]:
     """Those of imports: servers that other tests share are children of this process too."""
-    children = psutil.Process().children()
-    return [child for child in children if "tidemill.importing.worker" in child.cmdline()]
+    return [child for child in psutil.Process().children() if _is_worker(child)]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "tidemill.importing.worker" in process.cmdline()
+    except psutil.ZombieProcess:  # it has ended, and nobody has asked it how
+        return False
 
 
 def test_no_process_or_thread_is_left_behind(log: EventLog, tmp_path: Path) -> None:

@@ -161,3 +161,17 @@ def test_progress_grows_to_the_whole(log: EventLog, tmp_path: Path) -> None:
     assert seen == sorted(seen)
     assert len(seen) > 5
     assert seen[-1] == (size, size)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_events_in_any_order_are_kept_by_time(
+    log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shuffled: bool
+) -> None:
+    """A look at a few minutes reads little, though the file may be sorted by user."""
+    monkeypatch.setattr(portions, "PORTION_ROWS", ROWS)
+    minutes = range(0, ROWS * 7, 7) if shuffled else range(ROWS)
+    times = [f"2017-03-01T{minute // 60 % 24:02}:{minute % 60:02}:00Z" for minute in minutes]
+    rows = [row(number, timestamp=time) for number, time in enumerate(times)]
+    import_files(log, [write(tmp_path / "a.jsonl", rows[: 24 * 60])])
+    kept = query(log, "SELECT timestamp FROM events")
+    assert kept == sorted(kept)

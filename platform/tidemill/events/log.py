@@ -30,6 +30,7 @@ an SDK's own API promises is a week."""
 
 _MEMORY_LIMIT = "800MB"
 _BATCH_ROWS = 100_000
+_BY_TIME = "ORDER BY timestamp, file_row_number"
 _MOST_ROWS = 2**40
 """In one staged file."""
 
@@ -64,16 +65,20 @@ class EventLog:
         Raises EventLogError when the storage refuses; then nothing was added.
         """
         with self._staged(events, EVENTS) as (con, total):
-            return self._append(con, total)
+            return self._append(con, total, _BY_TIME)
 
     def append_files(self, files: Sequence[Path]) -> Appended:
-        """As `append`, of Parquet files that have the EVENTS schema, in their order."""
+        """As `append`, of Parquet files that have the EVENTS schema, in their order.
+
+        Each has some ten thousand rows. If they follow each other in time, as those of an export
+        do, they are not sorted once more, which would take twice the memory.
+        """
         if not files:
             return Appended(0, 0)
         with explained(self.root), self._connected() as (con, _):
             _show_staged(con, files)
             total = con.execute("SELECT count(*) FROM staged").fetchall()[0][0]
-            return self._append(con, total)
+            return self._append(con, total, _BY_TIME if _is_scattered(con) else "")
 
     def note_receipt(self, receipt: Mapping[str, object]) -> None:
         """Keep what became of the events that came in together; RECEIPTS columns but `at`."""
@@ -162,18 +167,15 @@ class EventLog:
         with explained(self.root):
             return self._events.version()
 
-    def _append(self, con: duckdb.DuckDBPyConnection, total: int) -> Appended:
-        """Add the `total` rows of `staged`."""
+    def _append(self, con: duckdb.DuckDBPyConnection, total: int, order: str) -> Appended:
+        """Add the `total` rows of `staged`, in that `order`."""
         with self._lock():
             self._events.sync()
             self._events.create_view(con, "log", _surroundings(con))
             accepted = _choose_fresh(con, total)
             marked = self._mark(con) if accepted else {}
             if accepted:
-                chosen = con.sql(
-                    "SELECT * EXCLUDE (file_row_number) FROM accepted "
-                    "ORDER BY timestamp, file_row_number"
-                )
+                chosen = con.sql(f"SELECT * EXCLUDE (file_row_number) FROM accepted {order}")
                 self._events.write(chosen.to_arrow_reader(_BATCH_ROWS), "append")
         return Appended(accepted, total - accepted, marked)
 
@@ -227,6 +229,16 @@ def _show_staged(con: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
         f"file_index::BIGINT * {_MOST_ROWS} + file_row_number AS file_row_number "
         f"FROM read_parquet([{names}], file_row_number = true)"
     )
+
+
+def _is_scattered(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether each file of `staged` reaches over much of the time of all of them."""
+    reach = (
+        f"SELECT min(timestamp) AS first, max(timestamp) AS last FROM staged "
+        f"GROUP BY file_row_number // {_MOST_ROWS}"
+    )
+    spread = "sum(epoch(last) - epoch(first)) > 4 * (max(epoch(last)) - min(epoch(first)))"
+    return bool(con.execute(f"SELECT {spread} FROM ({reach})").fetchall()[0][0])
 
 
 def _surroundings(con: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime] | None:

@@ -1,4 +1,4 @@
-"""`make bench-ingest`, first half: durable collection over HTTP, and what it survives.
+"""`make bench-ingest`, first part: durable collection over HTTP, and what it survives.
 
     python benchmarks/collecting.py               # writes docs/benchmarks/collecting.{json,md}
     python benchmarks/collecting.py --kills 0     # without the campaign of kills

@@ -1,4 +1,4 @@
-"""Third part of `make bench-ingest`: seconds from an event to a changed prediction.
+"""`make bench-ingest`, third part: seconds from an event to a changed prediction.
 
 Protocol: the sample, moved to end in this week, and the champion that `tidemill train` makes of it.
 Then three processes run as anybody would run them: `tidemill collect`, `tidemill features follow`

@@ -1,4 +1,4 @@
-"""`make bench-ingest`, second half: import of files beside a pandas reader.
+"""`make bench-ingest`, second part: import of files beside a pandas reader.
 
     python benchmarks/importing.py                     # writes docs/benchmarks/importing.{json,md}
     python benchmarks/importing.py --rows 1000000      # fewer rows

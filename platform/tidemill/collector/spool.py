@@ -144,7 +144,7 @@ class Spool:
             self._segment = Segment(self._folder)
         try:
             self._segment.append(data)
-        except Exception:
+        except Exception:  # whatever it is: what follows a torn frame is unreadable; raised again
             segment, self._segment = self._segment, None
             segment.abandon()
             raise

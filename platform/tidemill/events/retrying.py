@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 from tidemill.events.log import Appended, EventLog
 from tidemill.events.plan import load_plan, violations
 from tidemill.events.schema import EVENTS
-from tidemill.events.unchecked import SCALARS, Collector, merge_properties
+from tidemill.events.unchecked import Collector, event_values
 from tidemill.events.validate import validate
 
 CHANNEL = "retry"
@@ -102,19 +101,8 @@ def _is_json(raw: str) -> bool:
 def _unchecked(letters: pa.Table) -> pa.Table:
     collector = Collector()
     for row, raw in enumerate(letters.column("raw").to_pylist()):
-        collector.add(_values(orjson.loads(raw)), row, raw)
+        collector.add(event_values(orjson.loads(raw)), row, raw)
     return collector.take(0).unchecked
-
-
-def _values(event: dict[str, Any]) -> tuple[str | None, ...]:
-    scalars = [event.pop(name, None) for name in SCALARS]
-    properties = event.pop("properties", None)
-    extras = {key: value for key, value in event.items() if value is not None}
-    return (*map(_text, scalars), merge_properties(properties, extras))
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _received(events: pa.Table, live: pa.Array, now: datetime) -> pa.Table:

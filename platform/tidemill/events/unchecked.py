@@ -118,3 +118,15 @@ def merge_properties(properties: Any, extras: dict[str, Any]) -> str | None:
         return orjson.dumps(properties, default=str, option=options).decode()
     except TypeError:  # orjson reads deeper than it writes
         return TOO_DEEP
+
+
+def event_values(event: dict[str, Any]) -> tuple[str | None, ...]:
+    """SCALARS as text, and properties, of an event in our own JSON form; takes `event` apart."""
+    scalars = [event.pop(name, None) for name in SCALARS]
+    properties = event.pop("properties", None)
+    extras = {key: value for key, value in event.items() if value is not None}
+    return (*map(_text, scalars), merge_properties(properties, extras))
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()

@@ -13,8 +13,8 @@ from tidemill.events.unchecked import (
     Batch,
     Collector,
     UnreadableFileError,
+    event_values,
     joined,
-    merge_properties,
 )
 from tidemill.importing.lines import LONGEST_LINE, Block, open_lines
 from tidemill.importing.parts import Chunk, Part
@@ -86,12 +86,9 @@ def _mapped(block: Block, mapper: Mapper, position: int) -> Batch:
 
 def _values(event: dict[str, Any]) -> tuple[str | None, ...]:
     """SCALARS and properties of one event of our own."""
-    scalars = [event.pop(name, None) for name in SCALARS]
-    if any(isinstance(value, dict | list) for value in scalars):
+    if any(isinstance(event.get(name), dict | list) for name in SCALARS):
         raise RefusedError("a field is not a single value")
-    properties = event.pop("properties", None)
-    extras = {key: value for key, value in event.items() if value is not None}
-    return (*map(_text, scalars), merge_properties(properties, extras))
+    return event_values(event)
 
 
 def _parse(data: bytes) -> dict[str, Any]:
@@ -104,12 +101,6 @@ def _parse(data: bytes) -> dict[str, Any]:
     if type(event) is not dict:
         raise RefusedError(_NOT_AN_OBJECT)
     return event
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()
 
 
 def _text_of(data: bytes) -> str:

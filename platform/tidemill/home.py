@@ -71,6 +71,10 @@ class Home:
         """`<version>/model.onnx` folders and the `current` link to the champion's."""
         return self.root / "serving" / objective
 
+    def catalogue(self, objective: str) -> Path:
+        """What may be offered now, for an objective that chooses items."""
+        return self.root / "catalogues" / f"{objective}.npz"
+
     def served_objectives(self) -> list[str]:
         """Objectives that have a champion to serve, by name."""
         return sorted(link.parent.name for link in self.root.glob("serving/*/current"))

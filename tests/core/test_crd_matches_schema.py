@@ -38,7 +38,7 @@ def nodes(schema: dict[str, Any] = SCHEMA, path: str = "$", times: int = 1) -> I
         often = times * schema.get("maxProperties", 1)
         yield from nodes(schema["additionalProperties"], f"{path}.*", often)
     if "items" in schema:
-        yield from nodes(schema["items"], f"{path}[]", times)
+        yield from nodes(schema["items"], f"{path}[]", times * schema.get("maxItems", 1))
 
 
 RULES = [

@@ -73,7 +73,45 @@ REPLICAS = "spec/serving/replicas"
 NAME = "metadata/name"
 LABELS = "metadata/labels"
 NOTES = "metadata/annotations"
+CHOICE = {
+    "event": "order",
+    "where": {"property.channel": "web"},
+    "within": "28d",
+    "interest": [{"event": "view", "where": {"item.brand": "own"}, "weight": 0.2}],
+    "items": {
+        "by": "item.category",
+        "where": {"item.sold": "yes"},
+        "minimum_users": 10,
+        "available": {"start": "item.from", "end": "item.until"},
+    },
+    "exclude": [{"event": "order", "within": "7d"}, {"event": "returned"}],
+    "at_most": {"item.brand": 3},
+    "context": "property.country",
+    "exposures": {
+        "event": "shown",
+        "position": "property.position",
+        "clicked": "view",
+        "within": "1h",
+    },
+    "randomise": 0.05,
+    "repeats": False,
+    "count": 10,
+}
+OFFER = {**CHOICE, "value": "item.margin"}
+
+
+def chosen(**changes: Any) -> dict[str, Any]:
+    """The spec of a recommendation with other values."""
+    return {"recommendation": {**CHOICE, **changes}}
+
+
 GOOD: list[tuple[str, Any]] = [
+    ("spec", {"recommendation": CHOICE}),
+    ("spec", {"next_best_offer": OFFER}),
+    ("spec", {"next_best_offer": {"event": "order", "within": "28d"}}),
+    ("spec", chosen(interest=[], exclude=[], at_most={}, items={}, exposures=None)),
+    ("spec", chosen(randomise=0, count=1000.0, at_most={"item.brand": 1.0})),
+    ("spec", chosen(items={"by": "property.offer", "available": {"end": "item.until"}})),
     ("spec", FULL["spec"]),
     ("spec", {"churn": {"within": "30d"}}),
     ("spec", {"churn": CHURN, "propensity": None}),
@@ -116,6 +154,33 @@ GOOD: list[tuple[str, Any]] = [
     (NOTES, {"example.com/note": "any\ntext " * 1000, "tidemill.dev/train": None}),
 ]
 BAD: list[tuple[str, Any]] = [
+    *(
+        ("spec", chosen(**wrong))
+        for wrong in (
+            {"count": 0},
+            {"count": 1001},
+            {"count": 2.5},
+            {"value": "event"},
+            {"repeats": "no"},
+            {"randomise": 0.6},
+            {"randomise": -0.1},
+            {"at_most": {"brand": 3}},
+            {"at_most": {"item.": 3}},
+            {"at_most": {"item.brand": 0}},
+            {"at_most": {f"item.{n}": 1 for n in range(5)}},
+            {"context": "country"},
+            {"interest": [{"event": "view", "weight": 0}]},
+            {"interest": [{"event": "view"}] * 17},
+            {"interest": {"event": "view"}},
+            {"exclude": [{"within": "7d"}]},
+            {"items": {"by": "category"}},
+            {"items": {"minimum_users": -1}},
+            {"items": {"where": {"property.channel": "web"}}},
+            {"items": {"available": {"from": "item.start"}}},
+            {"exposures": {"event": "shown", "clicked": "view"}},
+        )
+    ),
+    ("spec", {"next_best_offer": {**OFFER, "value": "margin"}}),
     ("apiVersion", "tidemill.dev/v1"),
     ("apiVersion", None),
     ("kind", "Objectives"),
@@ -241,7 +306,7 @@ def test_a_bad_objective_is_refused_by_both(
         (SCHEDULE, "0 5-3 * * *", "a range in a schedule runs forwards, like 9-17"),
         (WHERE, {"brand": "own"}, "a condition is on 'property.<name>' (of the event) or 'item.<"),
         (NAME, "Buys", "must be lower-case letters, digits and '-', with no '-' at either end"),
-        ("spec/churn", CHURN, "exactly one of propensity, churn must be given"),
+        ("spec/churn", CHURN, "exactly one of propensity, churn, recommendation, "),
     ],
 )
 def test_both_refuse_in_the_same_words(

@@ -38,3 +38,8 @@ def block_in(annotation: Any) -> type[BaseModel] | None:
 def block_in_mapping(annotation: Any) -> type[BaseModel] | None:
     """The block that each value of a mapping annotated so holds, if it is one of blocks."""
     return block_in(get_args(annotation)[1]) if get_origin(annotation) is dict else None
+
+
+def block_in_list(annotation: Any) -> type[BaseModel] | None:
+    """The block that each element of a list annotated so holds, if it is one of blocks."""
+    return block_in(get_args(annotation)[0]) if get_origin(annotation) is list else None

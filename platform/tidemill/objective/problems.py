@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tidemill.objective.block import block_in, block_in_mapping
+from tidemill.objective.block import block_in, block_in_list, block_in_mapping
 from tidemill.objective.kubernetes_metadata import NOT_A_NAME
 from tidemill.objective.marked_yaml import MarkedData, Problem, dotted
 
@@ -71,7 +71,7 @@ def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     for part in path:
         block = block_in(annotation)
         annotation = (
-            block_in_mapping(annotation)
+            block_in_mapping(annotation) or block_in_list(annotation)
             if block is None
             else block.model_fields[str(part)].annotation
         )

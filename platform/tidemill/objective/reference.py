@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from tidemill.objective.block import block_in, block_in_mapping
+from tidemill.objective.block import block_in, block_in_list, block_in_mapping
 from tidemill.objective.schema import Objective
 
 _INTRODUCTION = """# The objective file
@@ -43,6 +43,8 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
             yield from _rows(block, f"{key}.")
         elif block := block_in_mapping(field.annotation):
             yield from _rows(block, f"{key}.<name>.")
+        elif block := block_in_list(field.annotation):
+            yield from _rows(block, f"{key}[].")
 
 
 def _default(field: FieldInfo) -> str:

@@ -9,9 +9,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self, cast, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from tidemill.objective.block import Block
 from tidemill.objective.cel import rules
@@ -23,21 +23,15 @@ from tidemill.objective.kubernetes_metadata import (
     Labels,
     Name,
 )
+from tidemill.objective.numbers import Whole
+from tidemill.objective.recommending import Choice, EventName, NextBestOffer, Recommendation
 from tidemill.objective.schedule import Schedule
 from tidemill.objective.where import Where
 
 API_VERSION = "tidemill.dev/v1alpha1"
-_TYPES = ("propensity", "churn")
+Type = Literal["propensity", "churn", "recommendation", "next_best_offer"]
+_TYPES: tuple[str, ...] = get_args(Type)
 _ONE_TYPE = f"exactly one of {', '.join(_TYPES)} must be given"
-
-
-def _as_whole(value: Any) -> Any:
-    """8.0 as 8: in JSON, and so for Kubernetes, they are one number."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-EventName = Annotated[str, Field(min_length=1, max_length=512)]
-Whole = Annotated[int, BeforeValidator(_as_whole)]
 
 
 @dataclass(frozen=True)
@@ -174,6 +168,10 @@ class Spec(Block):
     """Predict that a user does something."""
     churn: Churn | None = None
     """Predict that a user stops doing something."""
+    recommendation: Recommendation | None = None
+    """Choose the items a user will be interested in."""
+    next_best_offer: NextBestOffer | None = None
+    """Choose the offers that are worth most."""
     population: Population = Population()
     """The users a prediction is made for."""
     training: Training = Training()
@@ -220,15 +218,21 @@ class Objective(Block):
         return self.metadata.name
 
     @property
-    def type(self) -> Literal["propensity", "churn"]:
+    def type(self) -> Type:
         """Which of the types it is."""
-        return "churn" if self.spec.propensity is None else "propensity"
+        (given,) = (name for name in _TYPES if getattr(self.spec, name) is not None)
+        return cast(Type, given)
+
+    @property
+    def choice(self) -> Choice | None:
+        """The block of an objective that chooses items; None for one that predicts an outcome."""
+        return self.spec.recommendation or self.spec.next_best_offer
 
     @property
     def target(self) -> Target:
         """The outcome to predict, in the form common to all types."""
-        if self.spec.propensity is not None:
-            block = self.spec.propensity
+        block = self.spec.propensity or self.choice
+        if block is not None:
             return Target(block.event, block.where, block.within, absent=False)
         assert self.spec.churn is not None, "Spec guarantees one type"  # noqa: S101 - for mypy
         lapse = self.spec.churn

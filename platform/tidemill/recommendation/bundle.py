@@ -1,0 +1,72 @@
+"""The recommender bundle: one ONNX file that turns histories into the best items.
+
+Inputs (n users, L items of history, E exclusions, I items of the model):
+    history   int64 [n, L]         positions in the model's item list, latest first, -1 where none
+    facts     float32 [n, L, 7]    interests.FACTS of each item of the history, 0 where none
+    activity  float32 [n, 5]       interests.ACTIVITY
+    context   int64 [n]            position in the model's list of contexts, -1 for none
+    allowed   bool [m, I]          what may be offered; m is n, or 1 for all alike
+    excluded  int64 [n, E]         what may not be offered to each user, -1 where none
+    k         int64 [1]            at most I
+Outputs:
+    item      int64 [n, k]         best first; -1 where nothing more may be offered
+    score     float32 [n, k]       probability (times value, for offers); 0 where item is -1
+A model whose ranking is an inner product can be searched approximately. It has three more outputs:
+    query         float32 [n, d]
+    item_vectors  float32 [I, d]   constant; query @ item_vectors.T orders new items as scores do
+    repeat        float32 [n, L]   log odds of the history's own items, in the same unit
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tidemill.bundle import METADATA_KEY
+from tidemill.recommendation.interests import InterestDefinition
+
+HISTORY, FACTS_INPUT, ACTIVITY_INPUT, CONTEXT = "history", "facts", "activity", "context"
+ALLOWED, EXCLUDED, COUNT = "allowed", "excluded", "k"
+ITEM_OUTPUT, SCORE_OUTPUT = "item", "score"
+QUERY_OUTPUT, VECTORS_OUTPUT, REPEAT_OUTPUT = "query", "item_vectors", "repeat"
+ITEMS_FILE = "items.json"
+"""Beside the model, for people and reports; the server reads the model alone."""
+
+
+class RecommenderMetadata(BaseModel):
+    """What a served recommender must know about itself. Stored as JSON in the ONNX metadata."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    kind: Literal["recommender"] = "recommender"
+    objective: str
+    objective_hash: str
+    interests: InterestDefinition
+    items: tuple[str, ...]
+    """What the positions in the graph stand for."""
+    contexts: tuple[str, ...]
+    count: int
+    """Items in an answer unless the request says otherwise."""
+    at_most: dict[str, int]
+    """Most items of one list that share a value of an attribute, `item.<name>`."""
+    randomise: float
+    """Share of answers in which the first item changes places with a random one."""
+    repeats: bool
+    """Whether items of the user's own history may be offered."""
+    is_factored: bool
+    """Whether the graph has the outputs that approximate search needs."""
+    model: str
+    """Name of the winning candidate."""
+    horizon_days: float
+    metrics: dict[str, float]
+    training_cutoffs: tuple[str, ...]
+    """ISO 8601 instants, UTC."""
+    test_cutoffs: tuple[str, ...]
+    data_fingerprint: str
+    seed: int
+    packages: dict[str, str]
+
+    def to_properties(self) -> dict[str, str]:
+        return {METADATA_KEY: self.model_dump_json()}

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from tidemill.recommendation.interests import ACTIVITY, FACTS
 
+LAYOUT = ("history",)
+"""Features of an online view that holds packed histories."""
 _HEADER = struct.Struct("<I")
 _WIDTH = len(FACTS)
 

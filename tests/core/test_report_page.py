@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,7 @@ import pytest
 
 from tidemill.home import Home
 from tidemill.objective import resolve_objective
-from tidemill.report.facts import ReportFacts, Version
-from tidemill.report.history import monitor_runs
-from tidemill.report.live import read_judgement, read_live
+from tidemill.report.facts import Version, gather
 from tidemill.report.page import render_page
 
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -60,15 +59,8 @@ def page(
     def render(*versions: Version, event: str = "bought") -> str:
         know_objective(event=event)
         make_live()
-        facts = ReportFacts(
-            home,
-            resolve_objective(home, "buying"),
-            read_live(home, "buying"),
-            read_judgement(home, "buying"),
-            versions or (version(),),
-            tuple(monitor_runs(home, "buying")),
-        )
-        return render_page(facts, NOON)
+        facts = gather(home, resolve_objective(home, "buying"))
+        return render_page(replace(facts, versions=versions or (version(),)), NOON)
 
     return render
 

@@ -14,7 +14,7 @@ from tidemill.home import Home
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tidemill.report.overview import HomeStatus, ObjectiveStatus
+    from tidemill.report.overview import HomeStatus, LiveStatus, ObjectiveStatus
 
 _STYLES = {"ok": "green", "watch": "yellow", "act": "bold red", "undecided": "dim"}
 
@@ -34,9 +34,9 @@ def status(
 ) -> None:
     """Show the objectives of this home: what is live, how good it was, what the monitor says.
 
-    AUC and the lift of grade A are those of the live version's test window; `data until` is where
-    that window ends. Reads files only, so it answers at once. Says what to run next when something
-    is missing.
+    AUC (NDCG where items are chosen) and the lift of grade A are those of the live version's test
+    window; `data until` is where that window ends. Reads files only, so it answers at once. Says
+    what to run next when something is missing.
 
     On a cluster, shows what `kubectl get objectives` does, and for one objective also its
     conditions and the newest training.
@@ -86,7 +86,7 @@ def _table(objectives: tuple[ObjectiveStatus, ...]) -> Table:
     table.add_column("objective", no_wrap=True, overflow="fold")
     for title in ("type", "live", "data until"):
         table.add_column(title)
-    for title in ("AUC", "A lift"):
+    for title in ("quality", "A lift"):
         table.add_column(title, justify="right")
     table.add_column("monitor")
     table.add_column("answers", justify="right")
@@ -102,7 +102,13 @@ def _live_cells(objective: ObjectiveStatus) -> tuple[str, str, str, str]:
     if live is None:
         return "-", "-", "-", "-"
     lift = "-" if live.grade_a_lift is None else f"x{live.grade_a_lift:.1f}"
-    return f"v{live.version}", f"{live.data_until:%Y-%m-%d}", f"{live.auc:.3f}", lift
+    return f"v{live.version}", f"{live.data_until:%Y-%m-%d}", _quality(live), lift
+
+
+def _quality(live: LiveStatus) -> str:
+    if live.auc is not None:
+        return f"AUC {live.auc:.3f}"
+    return "-" if live.ndcg is None else f"NDCG {live.ndcg:.3f}"
 
 
 def _monitor_cell(objective: ObjectiveStatus) -> str:

@@ -19,11 +19,14 @@ A model whose ranking is an inner product can be searched approximately. It has 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tidemill.bundle import METADATA_KEY
+from tidemill.bundle import METADATA_KEY, BundleMetadata, read_metadata
+from tidemill.errors import BundleError
 from tidemill.recommendation.interests import InterestDefinition
 
 HISTORY, FACTS_INPUT, ACTIVITY_INPUT, CONTEXT = "history", "facts", "activity", "context"
@@ -70,3 +73,30 @@ class RecommenderMetadata(BaseModel):
 
     def to_properties(self) -> dict[str, str]:
         return {METADATA_KEY: self.model_dump_json()}
+
+
+def read_any_metadata(
+    properties: Mapping[str, str], source: str
+) -> BundleMetadata | RecommenderMetadata:
+    """Parse the custom metadata map of an ONNX model, whatever it does.
+
+    Raises BundleError when the file was not written by Tidemill or by an unknown version of it.
+    """
+    raw = properties.get(METADATA_KEY)
+    if raw is None or not _is_recommender(raw):
+        return read_metadata(properties, source)
+    try:
+        return RecommenderMetadata.model_validate_json(raw)
+    except ValidationError as error:
+        raise BundleError(
+            f"{source}: metadata does not fit this version of Tidemill: {error}",
+            hint="retrain the objective with `tidemill train OBJECTIVE`",
+        ) from error
+
+
+def _is_recommender(raw: str) -> bool:
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(document, dict) and document.get("kind") == "recommender"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tidemill.report.facts import ReportFacts
+from tidemill.report.facts import PredictionFacts
 from tidemill.report.wording import lift, number, percent
 
 
@@ -22,7 +22,7 @@ class Card:
     """The same number measured later, on what happened."""
 
 
-def cards(facts: ReportFacts) -> list[Card]:
+def cards(facts: PredictionFacts) -> list[Card]:
     """AUC, average precision, calibration error and the lift of grade A."""
     metrics, gain = facts.judgement.metrics, facts.judgement.over_baseline
     outcome = facts.outcome or {}

@@ -6,13 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from tidemill.bundle import BundleMetadata
 from tidemill.home import Home
 from tidemill.objective import Objective
+from tidemill.recommendation.bundle import RecommenderMetadata
 from tidemill.registry import CHAMPION, Registry
 from tidemill.report.history import MonitorRun, monitor_runs
-from tidemill.report.live import Judgement, LiveModel, read_judgement, read_live
+from tidemill.report.live import (
+    ChoiceJudgement,
+    Judgement,
+    LiveModel,
+    Metadata_co,
+    read_choice_judgement,
+    read_judgement,
+    read_live,
+)
+
+Found_co = TypeVar("Found_co", bound=Judgement | ChoiceJudgement, covariant=True)
 
 RUNS_SHOWN = 12
 """Newest monitor runs on the page; an hourly monitor leaves hundreds."""
@@ -35,13 +47,13 @@ class Version:
 
 
 @dataclass(frozen=True)
-class ReportFacts:
+class ReportFacts(Generic[Metadata_co, Found_co]):
     """All that the page is made of."""
 
     home: Home
     objective: Objective
-    live: LiveModel
-    judgement: Judgement
+    live: LiveModel[Metadata_co]
+    judgement: Found_co
     versions: tuple[Version, ...]
     """Newest first."""
     runs: tuple[MonitorRun, ...]
@@ -66,6 +78,15 @@ class ReportFacts:
         return None
 
     @property
+    def happened(self) -> Mapping[str, Any]:
+        """What the newest run measured of the live version's answers; empty before that."""
+        for run in self.runs:
+            found = run.evidence("performance")
+            if found.get("model_version") == self.live.version:
+                return found
+        return {}
+
+    @property
     def outcomes_due(self) -> datetime | None:
         """When the first outcomes can be known, where the monitor said so."""
         for run in self.runs:
@@ -85,17 +106,26 @@ class ReportFacts:
         return next((run for run in self.runs if version in self.followed(run)), None)
 
 
-def gather(home: Home, objective: Objective) -> ReportFacts:
+class PredictionFacts(ReportFacts[BundleMetadata, Judgement]):
+    """Of a model that predicts an outcome."""
+
+
+class ChoiceFacts(ReportFacts[RecommenderMetadata, ChoiceJudgement]):
+    """Of a model that chooses items."""
+
+
+def gather(home: Home, objective: Objective) -> PredictionFacts | ChoiceFacts:
     """Raises BundleError when the objective has no live model."""
     live = read_live(home, objective.name)
-    return ReportFacts(
-        home=home,
-        objective=objective,
-        live=live,
-        judgement=read_judgement(home, objective.name),
-        versions=_versions(Registry(home).versions(objective.name)),
-        runs=tuple(islice(monitor_runs(home, objective.name), RUNS_SHOWN)),
-    )
+    versions = _versions(Registry(home).versions(objective.name))
+    runs = tuple(islice(monitor_runs(home, objective.name), RUNS_SHOWN))
+    if isinstance(live.metadata, RecommenderMetadata):
+        chooser = LiveModel(live.version, live.metadata)
+        judged = read_choice_judgement(home, objective.name)
+        return ChoiceFacts(home, objective, chooser, judged, versions, runs)
+    predictor = LiveModel(live.version, live.metadata)
+    measured = read_judgement(home, objective.name)
+    return PredictionFacts(home, objective, predictor, measured, versions, runs)
 
 
 def _versions(found: Sequence[Mapping[str, Any]]) -> tuple[Version, ...]:

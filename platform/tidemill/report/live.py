@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from tidemill.bundle import EVALUATION_FILE, MODEL_FILE, BundleMetadata, read_metadata
+from tidemill.bundle import EVALUATION_FILE, MODEL_FILE, BundleMetadata
 from tidemill.errors import BundleError
 from tidemill.home import Home
+from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
 from tidemill.registry import served_bundle
+
+Metadata_co = TypeVar("Metadata_co", bound=BundleMetadata | RecommenderMetadata, covariant=True)
 
 
 @dataclass(frozen=True)
-class LiveModel:
+class LiveModel(Generic[Metadata_co]):
     """What is served now for an objective."""
 
     version: str
-    metadata: BundleMetadata
+    metadata: Metadata_co
 
     @property
     def data_until(self) -> datetime:
@@ -27,7 +30,7 @@ class LiveModel:
         return newest + timedelta(days=self.metadata.horizon_days)
 
 
-def read_live(home: Home, objective: str) -> LiveModel:
+def read_live(home: Home, objective: str) -> LiveModel[BundleMetadata | RecommenderMetadata]:
     """Raises BundleError when nothing is live or the file is not a bundle."""
     import onnxruntime  # not for --help
 
@@ -37,7 +40,7 @@ def read_live(home: Home, objective: str) -> LiveModel:
     path = folder / MODEL_FILE
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     properties = session.get_modelmeta().custom_metadata_map
-    return LiveModel(folder.name, read_metadata(properties, str(path)))
+    return LiveModel(folder.name, read_any_metadata(properties, str(path)))
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,26 @@ class Judgement:
     """`feature`, `description`, `auc`; the most telling first."""
 
 
+@dataclass(frozen=True)
+class ChoiceJudgement:
+    """What the training pipeline measured of a model that chooses items."""
+
+    metrics: dict[str, float]
+    over_baseline: dict[str, float]
+    """`difference`, `lower`, `upper`: NDCG of the model minus the simple rule's, 90% interval."""
+    candidates: list[dict[str, Any]]
+    """`name`, `ndcg`, `ndcg_new`, `recall`, `cpu_seconds`, `note`, on the window before."""
+    slices: list[dict[str, Any]]
+    """`slice`, `users`, `ndcg`, `recall`."""
+    neighbours: list[dict[str, Any]]
+    """`item`, and its `neighbours`, the nearest first."""
+    map: dict[str, Any]
+    """`attribute`, and `points` of `item`, `x`, `y`, `value`; empty where there is none."""
+
+
 def read_judgement(home: Home, objective: str) -> Judgement:
     """Raises BundleError when the live bundle came without its evaluation."""
-    path = served_bundle(home, objective) / EVALUATION_FILE
-    try:
-        facts = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise BundleError(
-            f"{path} is missing, so there is nothing to report about the test window",
-            hint=f"train again with `tidemill train {objective}`",
-        ) from error
+    facts = _evaluation(home, objective)
     curves = facts["curves"]
     return Judgement(
         metrics=facts["metrics"],
@@ -81,3 +94,28 @@ def read_judgement(home: Home, objective: str) -> Judgement:
         grades=curves["grades"],
         indicators=curves["indicators"],
     )
+
+
+def read_choice_judgement(home: Home, objective: str) -> ChoiceJudgement:
+    """As `read_judgement`, of a bundle that chooses items."""
+    facts = _evaluation(home, objective)
+    return ChoiceJudgement(
+        metrics=facts["metrics"],
+        over_baseline=facts["over_baseline"],
+        candidates=facts["candidates"],
+        slices=facts["slices"],
+        neighbours=facts["neighbours"],
+        map=facts["map"],
+    )
+
+
+def _evaluation(home: Home, objective: str) -> dict[str, Any]:
+    path = served_bundle(home, objective) / EVALUATION_FILE
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise BundleError(
+            f"{path} is missing, so there is nothing to report about the test window",
+            hint=f"train again with `tidemill train {objective}`",
+        ) from error
+    return facts

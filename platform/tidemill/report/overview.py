@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tidemill.bundle import BundleMetadata
 from tidemill.errors import BundleError, ObjectiveError
 from tidemill.events import EventLog
 from tidemill.home import Home
 from tidemill.objective import known_objectives, resolve_objective
 from tidemill.predictions import count_predictions
 from tidemill.report.history import monitor_runs
-from tidemill.report.live import LiveModel, read_live
+from tidemill.report.live import read_live
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,10 @@ class LiveStatus:
     version: str
     data_until: datetime
     """End of the newest label window it was judged on, UTC."""
-    auc: float
-    """On the test window."""
+    auc: float | None
+    """On the test window; None for models that choose items."""
+    ndcg: float | None
+    """On the test window; None for models that predict an outcome."""
     grade_a_lift: float | None
 
 
@@ -42,7 +45,7 @@ class ObjectiveStatus:
 
     name: str
     type: str
-    """propensity, churn, or `unreadable` when its file does not fit this version."""
+    """An objective's type, or `unreadable` when its file does not fit this version."""
     target: str
     live: LiveStatus | None
     is_refused: bool
@@ -87,7 +90,7 @@ def _events(home: Home) -> tuple[int, datetime | None]:
 def _objective(home: Home, name: str) -> ObjectiveStatus:
     try:
         declared = resolve_objective(home, name)
-        kind = "churn" if declared.spec.propensity is None else "propensity"
+        kind: str = declared.type
         target = str(declared.target)
     except ObjectiveError:
         kind, target = "unreadable", ""
@@ -107,8 +110,11 @@ def _objective(home: Home, name: str) -> ObjectiveStatus:
 
 def _live(home: Home, name: str) -> LiveStatus | None:
     try:
-        live: LiveModel = read_live(home, name)
+        live = read_live(home, name)
     except BundleError:
         return None
-    lift = live.metadata.grade_lift.get("A")
-    return LiveStatus(live.version, live.data_until, live.metadata.metrics["auc"], lift)
+    metrics = live.metadata.metrics
+    lift = None
+    if isinstance(live.metadata, BundleMetadata):
+        lift = live.metadata.grade_lift.get("A")
+    return LiveStatus(live.version, live.data_until, metrics.get("auc"), metrics.get("ndcg"), lift)

@@ -13,17 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tidemill import __version__
-from tidemill.report import plots, wording
-from tidemill.report.cards import cards
-from tidemill.report.facts import ReportFacts
+from tidemill.report import choice_page, plots, prediction_page, wording
+from tidemill.report.facts import ChoiceFacts, PredictionFacts
 from tidemill.report.history import MonitorRun
 
-_TEMPLATE = "page.html.j2"
-_INDICATORS = 12
 _DRIFTED = 8
 
 
-def render_page(facts: ReportFacts, made_at: datetime) -> str:
+def render_page(facts: PredictionFacts | ChoiceFacts, made_at: datetime) -> str:
     """The whole page as one self-contained HTML text."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -35,64 +32,21 @@ def render_page(facts: ReportFacts, made_at: datetime) -> str:
     environment.filters.update(
         code=wording.with_code, percent=wording.percent, lift=wording.lift, number=wording.number
     )
-    return environment.get_template(_TEMPLATE).render(
+    own = (
+        choice_page.content(facts)
+        if isinstance(facts, ChoiceFacts)
+        else prediction_page.content(facts)
+    )
+    return environment.get_template(own.template).render(
         facts=facts,
-        question=wording.question(facts.objective.target),
         within=wording.duration(facts.objective.target.within),
         population=wording.duration(facts.objective.spec.population.active_within),
-        cards=cards(facts),
-        plots=_plots(facts),
-        grade_rows=_grade_rows(facts),
-        indicators=_indicators(facts),
         drift={run.folder: _drift(run) for run in facts.runs},
         commands=_commands(facts),
         made_at=made_at.astimezone(UTC),
         tidemill=__version__,
+        **own.parts,
     )
-
-
-def _plots(facts: ReportFacts) -> Mapping[str, plots.Plot]:
-    measured, outcome = facts.judgement, facts.outcome or {}
-    metrics = measured.metrics
-    return {
-        "roc": plots.roc(
-            measured.roc, measured.baseline_roc, metrics["auc"], metrics["baseline_auc"]
-        ),
-        "precision_recall": plots.precision_recall(
-            measured.precision_recall, metrics["average_precision"], metrics["base_rate"]
-        ),
-        "calibration": plots.calibration(measured.calibration, outcome.get("calibration", [])),
-        "grades": plots.grade_lifts(
-            measured.grades, outcome.get("grades", []), facts.live.metadata.grade_shares
-        ),
-    }
-
-
-def _grade_rows(facts: ReportFacts) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
-    """Each grade of the test window beside what happened to the same grade."""
-    after = {row["grade"]: row for row in (facts.outcome or {}).get("grades", [])}
-    return [(row, after.get(row["grade"])) for row in facts.judgement.grades]
-
-
-@dataclass(frozen=True)
-class Indicator:
-    """A signal that goes with the outcome."""
-
-    signal: str
-    words: str
-    auc: float
-    bar: Markup
-
-
-def _indicators(facts: ReportFacts) -> list[Indicator]:
-    found = []
-    for each in facts.judgement.indicators[:_INDICATORS]:
-        signal, words = wording.indicator(each["description"], each["auc"])
-        # 0.5 tells nothing in either direction.
-        auc = max(each["auc"], 1 - each["auc"])
-        bar = plots.share_bar(2 * (auc - 0.5), f"AUC alone {auc:.2f}")
-        found.append(Indicator(signal, words, auc, bar))
-    return found
 
 
 @dataclass(frozen=True)
@@ -125,7 +79,7 @@ def _drift(run: MonitorRun) -> list[DriftRow]:
     return rows
 
 
-def _commands(facts: ReportFacts) -> list[tuple[str, str]]:
+def _commands(facts: PredictionFacts | ChoiceFacts) -> list[tuple[str, str]]:
     """What to do next, ready to paste."""
     name = facts.objective.name
     database = shlex.quote(f"sqlite:///{facts.home.mlflow_database}")

@@ -14,6 +14,7 @@ from tidemill.report.wording import lift, number
 
 _WIDTH, _HEIGHT = 420.0, 300.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 408.0, 26.0, 258.0
+_MAP_WIDTH, _MAP_HEIGHT = 860.0, 460.0
 _FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _ENDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 _ROOT_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -118,12 +119,36 @@ def drift_bar(effect: float, watch_at: float, act_at: float, longest: float, css
     return drawing.to_svg()
 
 
+def item_map(points: Rows, values: Sequence[str]) -> Plot:
+    """Items in two dimensions; `values` of their attribute have colours, the others share one."""
+    drawing = Drawing(_MAP_WIDTH, _MAP_HEIGHT, "Items, the nearer the more alike to the model")
+    x = _scale_of([point["x"] for point in points], 8, _MAP_WIDTH - 8)
+    y = _scale_of([point["y"] for point in points], _MAP_HEIGHT - 8, 8)
+    classes = {value: f"kind{index}" for index, value in enumerate(values)}
+    for point in points:
+        css = classes.get(point["value"] or "", "kind-other")
+        drawing.dot(x(point["x"]), y(point["y"]), css, 3.0, title=_item_title(point))
+    legend = [(css, value) for value, css in classes.items()]
+    if any((point["value"] or "") not in classes for point in points):
+        legend.append(("kind-other", "other"))
+    return Plot(drawing.to_svg(), tuple(legend))
+
+
 def share_bar(share: float, label: str) -> Markup:
     """A single bar, 0 to 1."""
     drawing = Drawing(120, 8, label)
     drawing.bar(0, 0, 120, 8, "track")
     drawing.bar(0, 0, 120 * share, 8, "model-fill")
     return drawing.to_svg()
+
+
+def _item_title(point: Mapping[str, Any]) -> str:
+    return f"{point['item']} ({point['value']})" if point["value"] else str(point["item"])
+
+
+def _scale_of(values: Sequence[float], start: float, stop: float) -> Scale:
+    low, high = min(values), max(values)
+    return Scale(low, high if high > low else low + 1, start, stop)
 
 
 def _unit_square(label: str) -> tuple[Scale, Scale, Drawing]:

@@ -52,11 +52,11 @@ class Drawing:
             f'width="{max(width, 0):.1f}" height="{max(height, 0):.1f}" rx="1.5"/>'
         )
 
-    def dot(self, x: float, y: float, css: str, radius: float = 3.4) -> None:
-        """A circle."""
-        self._shapes.append(
-            f'<circle class="{escape(css)}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>'
-        )
+    def dot(self, x: float, y: float, css: str, radius: float = 3.4, title: str = "") -> None:
+        """A circle; `title` is shown when it is pointed at."""
+        shape = f'class="{escape(css)}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"'
+        inner = f"><title>{escape(title)}</title></circle>" if title else "/>"
+        self._shapes.append(f"<circle {shape}{inner}")
 
     def text(
         self, x: float, y: float, words: str, css: str = "tick", anchor: str = "middle"

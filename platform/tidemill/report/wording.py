@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from markupsafe import Markup, escape
 
-from tidemill.objective import Target
+from tidemill.objective import Objective, Target
 
 NOTHING = "\N{EN DASH}"
 _TIMES = "\N{MULTIPLICATION SIGN}"
@@ -24,6 +26,20 @@ def question(target: Target) -> str:
     if target.absent:
         return f"Will a user go {span} without {event}?"
     return f"Will a user do {event} within {span}?"
+
+
+def choice_question(objective: Objective) -> str:
+    """What a model that chooses answers, as one plain question."""
+    span, target = duration(objective.target.within), objective.target
+    if objective.spec.next_best_offer is not None:
+        return f"Which offer is worth most to a user, by {target.event} within {span}?"
+    return f"Which items will a user's next {target.event} be about, within {span}?"
+
+
+def interval(estimate: Mapping[str, Any]) -> str:
+    """An observed value with its 95% interval."""
+    bounds = f"{number(estimate['lower'])} to {number(estimate['upper'])}"
+    return f"{number(estimate['observed'])} ({bounds})"
 
 
 def duration(span: timedelta) -> str:

@@ -73,7 +73,7 @@ class Home:
 
     def catalogue(self, objective: str) -> Path:
         """What may be offered now, for an objective that chooses items."""
-        return self.root / "catalogues" / f"{objective}.npz"
+        return self.served(objective) / "catalogue.npz"
 
     def served_objectives(self) -> list[str]:
         """Objectives that have a champion to serve, by name."""

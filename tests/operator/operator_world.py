@@ -140,8 +140,8 @@ class World:
     def later(self, **passed: float) -> None:
         self.now += timedelta(**passed)
 
-    def promote(self, version: str, name: str = "orders", auc: float = 0.9) -> None:
-        self.models.champions[name] = Champion(version, auc, "better", "better")
+    def promote(self, version: str, name: str = "orders", quality: str = "AUC 0.900") -> None:
+        self.models.champions[name] = Champion(version, quality, "better", "better")
 
     def record(self, outcome: Any, reason: str, name: str = "orders") -> None:
         self.models.outcomes[name] = TrainingOutcome(self.now, outcome, reason, None)

@@ -32,18 +32,18 @@ def orders(client):
 def test_the_champion_comes_with_its_auc_and_reasons(mlflow_server, orders):
     """Alias, version, run: three tables of MLflow in one answer."""
     found = ModelRegistry(mlflow_server).champion("orders")
-    assert (found.version, found.auc) == ("1", 0.71)
+    assert (found.version, found.quality) == ("1", "AUC 0.710")
     assert (found.gate, found.promoted) == ("gate 0.71", "promoted 0.71")
 
 
 def test_another_champion_is_seen_at_once(mlflow_server, client, orders):
     """What is remembered belongs to a version."""
     registry = ModelRegistry(mlflow_server)
-    assert registry.champion("orders").auc == 0.71
+    assert registry.champion("orders").quality == "AUC 0.710"
     client.set_registered_model_alias("orders", "champion", "2")
-    assert registry.champion("orders").auc == 0.74
+    assert registry.champion("orders").quality == "AUC 0.740"
     client.set_registered_model_alias("orders", "champion", "1")
-    assert registry.champion("orders").auc == 0.71
+    assert registry.champion("orders").quality == "AUC 0.710"
 
 
 def test_a_champion_that_stays_costs_one_call(mlflow_server, orders):

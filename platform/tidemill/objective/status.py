@@ -110,13 +110,13 @@ class ObjectiveStatus(_Block):
     observedGeneration: int = 0
     """The generation of the spec that the operator has acted on."""
     type: str = ""
-    """Type of the objective: propensity, churn."""
+    """Type of the objective, propensity for example."""
     phase: Phase = Phase.PENDING
     """Where it stands, in a word."""
     modelVersion: str = ""
     """Version that answers."""
     quality: str = ""
-    """AUC of that version on its test window."""
+    """AUC or NDCG of that version on its test window."""
     drift: str = ""
     """Newest verdict on drift."""
     url: str = ""

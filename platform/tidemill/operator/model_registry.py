@@ -18,6 +18,7 @@ _TIMEOUT_SECONDS = 10.0
 _CONNECTIONS = 8
 """One for each worker of the operator, and some."""
 _OUTCOME = "tidemill.outcome"
+_MEASURES = ("auc", "ndcg")
 _HINTS = {
     401: "check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
     403: "let this user read experiments and registered models, and let the server answer to this "
@@ -35,8 +36,8 @@ class Champion:
     """The version that should be live."""
 
     version: str
-    auc: float | None
-    """On its test window."""
+    quality: str
+    """On its test window: `AUC 0.921`, or `NDCG 0.508` where items are chosen; empty if unknown."""
     gate: str
     """What the gate said about it."""
     promoted: str
@@ -94,15 +95,16 @@ class ModelRegistry:
         tags = _pairs(found)
         return Champion(
             version=version,
-            auc=self._auc(found.get("run_id", "")),
+            quality=self._quality(found.get("run_id", "")),
             gate=tags.get("tidemill.gate", ""),
             promoted=tags.get("tidemill.promoted", ""),
         )
 
-    def _auc(self, run_id: str) -> float | None:
+    def _quality(self, run_id: str) -> str:
         answer = self._get("runs/get", run_id=run_id) if run_id else None
-        data = {} if answer is None else answer["run"]["data"]
-        return _pairs(data, "metrics").get("auc")
+        metrics = {} if answer is None else _pairs(answer["run"]["data"], "metrics")
+        known = [name for name in _MEASURES if name in metrics]
+        return f"{known[0].upper()} {metrics[known[0]]:.3f}" if known else ""
 
     def _get(self, path: str, **query: str) -> dict[str, Any] | None:
         """The JSON answer; None when MLflow has no such thing."""

@@ -175,8 +175,8 @@ class Reconciler:
         if served.event is not None:
             turn.events.append(served.event)
         version = served.serving.version
-        if champion is not None and champion.version == version and champion.auc is not None:
-            turn.update(quality=f"AUC {champion.auc:.3f}")
+        if champion is not None and champion.version == version and champion.quality:
+            turn.update(quality=champion.quality)
         elif version != turn.status.modelVersion:
             turn.update(quality="")
         turn.update(modelVersion=version)

@@ -182,7 +182,7 @@ def trained_finding(training: TrainingStatus, champion: Champion | None, name: s
     again = f"try again with `tidemill train {name} --context …`, or a new value of the annotation "
     again += "`tidemill.dev/train`"
     if champion is not None:
-        quality = "" if champion.auc is None else f", AUC {champion.auc:.3f}"
+        quality = f", {champion.quality}" if champion.quality else ""
         newest = f"; newest run: {training.outcome}" if training.outcome else ""
         message = f"version {champion.version}{quality}{newest}"
         return Finding("Trained", True, "Promoted", message)

@@ -19,6 +19,7 @@ from tidemill.bundle import (
 )
 from tidemill.errors import BundleError
 from tidemill.events.schema import TIMESTAMP
+from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,18 @@ class ServedModels:
             path = self._folder / version / MODEL_FILE
             self._known[version] = _read(path) if path.exists() else None
         return self._known[version]
+
+    def recommender(self, version: str) -> RecommenderMetadata:
+        """Raises BundleError when the version is gone, or predicts an outcome."""
+        path = self._folder / version / MODEL_FILE
+        if path.exists():
+            found = read_any_metadata(_open(path).get_modelmeta().custom_metadata_map, str(path))
+            if isinstance(found, RecommenderMetadata):
+                return found
+        raise BundleError(
+            f"{path} is no model that chooses items",
+            hint=f"train and promote one with `tidemill train {self._folder.name}`",
+        )
 
     def score(self, version: str, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """What the version says about raw feature vectors [rows, features]."""

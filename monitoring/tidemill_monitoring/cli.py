@@ -37,7 +37,8 @@ def monitor(
 
     Looks at the volumes of events, at features that died, at served vectors against their offline
     rebuild, at drift of the population and of the scores, and, once outcomes are known, at ranking,
-    calibration, grades and the base rate against what was promised. Evidence and Evidently's page
+    calibration, grades and the base rate against what was promised; of lists of items, at what
+    their users then did. Evidence and Evidently's page
     are kept below the home's monitoring folder.
 
     Verdicts are **ok**, **watch** (look when you can), **act**, or **undecided** (the sentence says
@@ -49,6 +50,7 @@ def monitor(
     """
     from tidemill.events import EventLog  # keeps --help fast
     from tidemill.objective import resolve_objective
+    from tidemill_monitoring.choosing.inputs import ChoiceInputs
     from tidemill_monitoring.inputs import MonitorInputs
     from tidemill_monitoring.monitor import run_monitor
     from tidemill_monitoring.render import render_run
@@ -60,7 +62,8 @@ def monitor(
     days = parse_window(window)
     with EventLog(home.events).connect() as con:
         instant = instant_or_log_end(con, at)
-        run, folder = run_monitor(MonitorInputs(home, declared, con, instant, days), console.log)
+        inputs = MonitorInputs if declared.choice is None else ChoiceInputs
+        run, folder = run_monitor(inputs(home, declared, con, instant, days), console.log)
     if as_json:
         console.print_json(run.to_json())
     else:

@@ -30,8 +30,8 @@ _LABEL_LAG = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class MonitorInputs:
-    """Everything that is read once and used by several checks."""
+class LogInputs:
+    """What every monitored objective has: a place in the event log, and a version that is live."""
 
     home: Home
     objective: Objective
@@ -52,6 +52,27 @@ class MonitorInputs:
         return self.models.current_version()
 
     @cached_property
+    def outcomes_known_until(self) -> datetime:
+        """`at`, or earlier when the log fell silent: a missing event is then no proof."""
+        row = self.con.execute(
+            "SELECT epoch_us(MAX(timestamp)) FROM events WHERE timestamp < $at", {"at": self.at}
+        ).fetchone()
+        newest = None if row is None else row[0]
+        return self.at if newest is None else min(self.at, from_us(newest) + _LABEL_LAG)
+
+    @cached_property
+    def daily_counts(self) -> DailyCounts:
+        return read_daily_counts(self.con, self.at, self.window_days)
+
+    @cached_property
+    def changes(self) -> list[VolumeChange]:
+        return find_changes(self.daily_counts, self.window_days, self.at - self.window)
+
+
+class MonitorInputs(LogInputs):
+    """Everything that is read once and used by several checks of a predicted outcome."""
+
+    @cached_property
     def metadata(self) -> BundleMetadata:
         metadata = self.models.metadata(self.version)
         assert metadata is not None  # noqa: S101  # current_version saw the file
@@ -60,15 +81,6 @@ class MonitorInputs:
     @cached_property
     def reference(self) -> Reference:
         return self.models.reference(self.version, self.metadata.features)
-
-    @cached_property
-    def outcomes_known_until(self) -> datetime:
-        """`at`, or earlier when the log fell silent: a missing event is then no proof."""
-        row = self.con.execute(
-            "SELECT epoch_us(MAX(timestamp)) FROM events WHERE timestamp < $at", {"at": self.at}
-        ).fetchone()
-        newest = None if row is None else row[0]
-        return self.at if newest is None else min(self.at, from_us(newest) + _LABEL_LAG)
 
     @cached_property
     def history(self) -> ServedHistory:
@@ -100,14 +112,6 @@ class MonitorInputs:
             if feature.aggregate.grows or lookback_days(feature.aggregate.name) > history
         }
         return np.flatnonzero([name not in growing for name in self.metadata.features])
-
-    @cached_property
-    def daily_counts(self) -> DailyCounts:
-        return read_daily_counts(self.con, self.at, self.window_days)
-
-    @cached_property
-    def changes(self) -> list[VolumeChange]:
-        return find_changes(self.daily_counts, self.window_days, self.at - self.window)
 
 
 def lookback_days(aggregate: str) -> int:

@@ -9,15 +9,19 @@ from pathlib import Path
 import orjson
 
 from tidemill_monitoring.checks import check_drift, check_outcomes, check_quality, check_skew
+from tidemill_monitoring.choosing import checks as choosing
+from tidemill_monitoring.choosing.inputs import ChoiceInputs
 from tidemill_monitoring.decision import decide
 from tidemill_monitoring.inputs import MonitorInputs
 from tidemill_monitoring.retraining import read_state
-from tidemill_monitoring.verdicts import MonitorRun
+from tidemill_monitoring.verdicts import MonitorRun, Verdict
 
 VERDICT_FILE = "verdict.json"
 
 
-def run_monitor(inputs: MonitorInputs, log: Callable[[str], None]) -> tuple[MonitorRun, Path]:
+def run_monitor(
+    inputs: MonitorInputs | ChoiceInputs, log: Callable[[str], None]
+) -> tuple[MonitorRun, Path]:
     """All verdicts and the decision, and the folder that holds them.
 
     The folder is named after the monitored instant; verdict.json is written last and at once, so
@@ -26,14 +30,10 @@ def run_monitor(inputs: MonitorInputs, log: Callable[[str], None]) -> tuple[Moni
     version = inputs.version
     folder = inputs.home.monitoring(inputs.objective.name) / f"{inputs.at:%Y%m%dT%H%M%SZ}"
     folder.mkdir(parents=True, exist_ok=True)
-    log(f"checking events and features before {inputs.at:%Y-%m-%d %H:%M} UTC")
-    quality = check_quality(inputs)
-    log("rebuilding served vectors")
-    skew = check_skew(inputs)
-    log("measuring drift")
-    drift = check_drift(inputs, folder)
-    log("comparing predictions with outcomes")
-    verdicts = (quality, skew, drift, *check_outcomes(inputs))
+    if isinstance(inputs, ChoiceInputs):
+        verdicts = _judge_choices(inputs, log)
+    else:
+        verdicts = _judge_predictions(inputs, folder, log)
     objective = inputs.objective
     decision = decide(
         verdicts,
@@ -46,6 +46,28 @@ def run_monitor(inputs: MonitorInputs, log: Callable[[str], None]) -> tuple[Moni
     run = MonitorRun(objective.name, at, inputs.window_days, version, verdicts, decision)
     _write_at_once(folder / VERDICT_FILE, run)
     return run, folder
+
+
+def _judge_predictions(
+    inputs: MonitorInputs, folder: Path, log: Callable[[str], None]
+) -> tuple[Verdict, ...]:
+    log(f"checking events and features before {inputs.at:%Y-%m-%d %H:%M} UTC")
+    quality = check_quality(inputs)
+    log("rebuilding served vectors")
+    skew = check_skew(inputs)
+    log("measuring drift")
+    drift = check_drift(inputs, folder)
+    log("comparing predictions with outcomes")
+    return quality, skew, drift, *check_outcomes(inputs)
+
+
+def _judge_choices(inputs: ChoiceInputs, log: Callable[[str], None]) -> tuple[Verdict, ...]:
+    log(f"checking events before {inputs.at:%Y-%m-%d %H:%M} UTC")
+    quality = choosing.check_quality(inputs)
+    log("rebuilding served histories")
+    skew = choosing.check_skew(inputs)
+    log("comparing what was shown with what happened")
+    return quality, skew, choosing.check_drift(inputs), *choosing.check_outcomes(inputs)
 
 
 def _write_at_once(path: Path, run: MonitorRun) -> None:

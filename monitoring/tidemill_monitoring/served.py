@@ -85,7 +85,7 @@ def read_served(
     Users outside the population of the model that answered are left out.
     """
     layout = hash_features(features)
-    end, start, known = _to_us(at), _to_us(at - window), _to_us(known_at)
+    end, start, known = to_us(at), to_us(at - window), to_us(known_at)
     recent: dict[tuple[str, int], tuple[_Answer, NDArray[np.float32]]] = {}
     closed: dict[tuple[str, int], _Answer] = {}
     first: int | None = None
@@ -113,7 +113,7 @@ def from_us(instant: int) -> datetime:
     return _EPOCH + timedelta(microseconds=int(instant))
 
 
-def _to_us(instant: datetime) -> int:
+def to_us(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 

@@ -1,33 +1,24 @@
 """The prediction log: who, when, which model, the exact feature vector, the answer.
 
-Append-only segments of checksummed frames. A frame is handed to the operating system before the
-prediction is answered, so an acknowledged record survives kill -9 of the process; a frame torn by
-a crash fails its checksum and ends its segment. One frame holds all rows of one request:
-
-    b"TMP1" | uint32 length | uint32 CRC-32 of the body | body
-    body = uint32 header length | JSON header | float32 [rows, features], little-endian
+One frame of `tidemill.segments` holds all rows of one request: a JSON header and, behind it,
+float32 [rows, features], little-endian.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
-import struct
-import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from tidemill.segments import SegmentLog, count_rows, pack_frame, read_frames
+
 _MAGIC = b"TMP1"
-_FRAME = struct.Struct("<4sII")
-_HEADER = struct.Struct("<I")
-_SEGMENT_BYTES = 64 * 1024 * 1024
-_SUFFIX = ".tmp1"
 
 
 @dataclass(frozen=True)
@@ -58,101 +49,47 @@ def hash_features(names: Sequence[str]) -> str:
     return f"{zlib.crc32(orjson.dumps(list(names))):08x}"
 
 
-class PredictionLog:
+class PredictionLog(SegmentLog):
     """Appends to one segment of its own; any number of logs may share a folder."""
-
-    def __init__(self, folder: Path, segment_bytes: int = _SEGMENT_BYTES) -> None:
-        self._folder = folder
-        self._segment_bytes = segment_bytes
-        self._file = -1
-        self._size = 0
 
     def append(self, predictions: Predictions) -> None:
         """Durable against process death on return. Raises OSError when the disk refuses."""
-        if self._file < 0 or self._size >= self._segment_bytes:
-            self._open_segment()
-        frame = _encode(predictions)
-        written = os.write(self._file, frame)
-        if written != len(frame):
-            # What follows a torn frame in a segment is unreadable, so leave the segment.
-            self.close()
-            raise OSError(f"prediction log: wrote {written} of {len(frame)} bytes, disk full?")
-        self._size += written
-
-    def close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def _open_segment(self) -> None:
-        self.close()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_SUFFIX}"
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
-        self._size = 0
+        self.write(encode_predictions(predictions))
 
 
 def read_predictions(folder: Path) -> Iterator[Predictions]:
-    """All whole frames in `folder`, oldest segment first."""
-    for segment in sorted(folder.glob(f"*{_SUFFIX}")):
-        data = segment.read_bytes()
-        offset = 0
-        while offset + _FRAME.size <= len(data):
-            magic, length, checksum = _FRAME.unpack_from(data, offset)
-            body = data[offset + _FRAME.size : offset + _FRAME.size + length]
-            if magic != _MAGIC or len(body) != length or zlib.crc32(body) != checksum:
-                break
-            yield _decode(body)
-            offset += _FRAME.size + length
+    """All whole records in `folder`, oldest segment first; those of shown items are passed over."""
+    for header, payload in read_frames(folder, _MAGIC):
+        yield _decode(header, payload)
 
 
 def count_predictions(folder: Path) -> int:
     """How many rows `folder` holds; reads headers only, so vectors are not checked."""
-    return sum(_count_rows(segment) for segment in folder.glob(f"*{_SUFFIX}"))
+    return count_rows(folder, _MAGIC)
 
 
-def _count_rows(segment: Path) -> int:
-    rows, size = 0, segment.stat().st_size
-    with segment.open("rb") as file:
-        while len(lead := file.read(_FRAME.size + _HEADER.size)) == _FRAME.size + _HEADER.size:
-            magic, length, _ = _FRAME.unpack_from(lead)
-            (header_length,) = _HEADER.unpack_from(lead, _FRAME.size)
-            end = file.tell() - _HEADER.size + length
-            if magic != _MAGIC or end > size:
-                break
-            rows += len(orjson.loads(file.read(header_length))["users"])
-            file.seek(end)
-    return rows
-
-
-def _encode(predictions: Predictions) -> bytes:
-    header = orjson.dumps(
-        {
-            "id": predictions.prediction_id,
-            "at": predictions.requested_at,
-            "objective": predictions.objective,
-            "model": predictions.model_version,
-            "layout": predictions.feature_hash,
-            "users": list(predictions.users),
-            "cutoffs": predictions.cutoffs,
-            "cold": predictions.cold_start,
-            "scores": predictions.scores,
-            "grades": list(predictions.grades),
-            "arm": predictions.arm,
-        },
-        option=orjson.OPT_SERIALIZE_NUMPY,
-    )
+def encode_predictions(predictions: Predictions) -> bytes:
+    """The frame of one record."""
+    header = {
+        "id": predictions.prediction_id,
+        "at": predictions.requested_at,
+        "objective": predictions.objective,
+        "model": predictions.model_version,
+        "layout": predictions.feature_hash,
+        "users": list(predictions.users),
+        "cutoffs": predictions.cutoffs,
+        "cold": predictions.cold_start,
+        "scores": predictions.scores,
+        "grades": list(predictions.grades),
+        "arm": predictions.arm,
+    }
     vectors = np.ascontiguousarray(predictions.vectors, dtype="<f4").tobytes()
-    body = b"".join((_HEADER.pack(len(header)), header, vectors))
-    return _FRAME.pack(_MAGIC, len(body), zlib.crc32(body)) + body
+    return pack_frame(_MAGIC, header, vectors)
 
 
-def _decode(body: bytes) -> Predictions:
-    (header_length,) = _HEADER.unpack_from(body)
-    start = _HEADER.size + header_length
-    header = orjson.loads(body[_HEADER.size : start])
+def _decode(header: dict[str, Any], payload: bytes) -> Predictions:
     users = header["users"]
-    flat = np.frombuffer(body, dtype="<f4", offset=start)
+    flat = np.frombuffer(payload, dtype="<f4")
     return Predictions(
         prediction_id=header["id"],
         requested_at=header["at"],

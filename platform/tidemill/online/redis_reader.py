@@ -45,9 +45,12 @@ class RedisReader:
         return int(self._ask("GET", self._keys.updates) or 0)
 
     def read(self, entities: Sequence[str]) -> OnlineRows:
+        return self._columns.unpack(self.read_packed(entities))
+
+    def read_packed(self, entities: Sequence[str]) -> list[tuple[int, bytes] | None]:
         while (stored := self._fetch(entities)) is None:
             self._follow_layout()
-        return self._columns.unpack([_split(row) for row in stored])
+        return [_split(row) for row in stored]
 
     def sample(self, size: int) -> OnlineRows:
         """The first users that a scan finds: it goes by hash, so they are spread like any draw."""

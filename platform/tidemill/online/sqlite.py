@@ -179,17 +179,27 @@ class SqliteReader:
 
     @_in_words
     def read(self, entities: Sequence[str]) -> OnlineRows:
+        stored = self._rows(entities)
+        return self._columns.unpack([stored.get(entity) for entity in entities])
+
+    @_in_words
+    def read_packed(self, entities: Sequence[str]) -> list[tuple[int, bytes] | None]:
+        stored = self._rows(entities)
+        return [stored.get(entity) for entity in entities]
+
+    def _rows(self, entities: Sequence[str]) -> dict[str, tuple[int, bytes]]:
+        """(cutoff, packed row) of the entities found, all of the layout known here."""
         if len(entities) <= _KEYS_PER_QUERY:
             # A single statement sees a single state of the store: no transaction is needed.
             stored, generation = self._fetch(entities)
             if generation in (None, self._generation):
-                return self._columns.unpack([stored.get(entity) for entity in entities])
+                return stored
         stored = {}
         with self._snapshot():
             self._refresh_layout()
             for start in range(0, len(entities), _KEYS_PER_QUERY):
                 stored.update(self._fetch(entities[start : start + _KEYS_PER_QUERY])[0])
-        return self._columns.unpack([stored.get(entity) for entity in entities])
+        return stored
 
     def _fetch(self, keys: Sequence[str]) -> tuple[dict[str, tuple[int, bytes]], int | None]:
         """(cutoff, vector) of the keys found, and the view's generation if any was."""

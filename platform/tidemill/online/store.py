@@ -43,6 +43,9 @@ class OnlineReader(Protocol):
     def read(self, entities: Sequence[str]) -> OnlineRows:
         """Rows of `entities` in their order; unknown ones are flagged, never an error."""
 
+    def read_packed(self, entities: Sequence[str]) -> list[tuple[int, bytes] | None]:
+        """Cutoff in us and row of each of `entities` as it was written; None for unknown ones."""
+
     def sample(self, size: int) -> OnlineRows:
         """Up to `size` rows spread evenly over the view, for population statistics."""
 
@@ -58,7 +61,10 @@ class OnlineWriter(Protocol):
     def write(
         self, view: str, features: Sequence[str], rows: Iterable[tuple[str, int, bytes]]
     ) -> int:
-        """Upsert `(entity, cutoff in us, float32 little-endian vector)` rows; returns how many.
+        """Upsert `(entity, cutoff in us, packed row)`; returns how many.
+
+        A packed row is a float32 little-endian vector of `features`, or what the view's readers
+        take with `read_packed`.
 
         A row older than the stored one is ignored. Changing `features` makes the view's old rows
         unreadable at once, because their vectors no longer mean the same.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tidemill.errors import BundleError
 
-_ALWAYS = np.iinfo(np.int64).max
+ALWAYS = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Catalogue:
 
 def always(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """`start` and `end` of items without bounds."""
-    return np.full(count, -_ALWAYS, np.int64), np.full(count, _ALWAYS, np.int64)
+    return np.full(count, -ALWAYS, np.int64), np.full(count, ALWAYS, np.int64)
 
 
 def write_catalogue(path: Path, catalogue: Catalogue) -> None:

@@ -12,6 +12,7 @@ from tidemill.events import EventLog
 from tidemill.home import Home
 from tidemill.objective import known_objectives, resolve_objective
 from tidemill.predictions import count_predictions
+from tidemill.recommendation.shown import count_shown
 from tidemill.report.history import monitor_runs
 from tidemill.report.live import read_live
 
@@ -52,7 +53,7 @@ class ObjectiveStatus:
     """Something was trained and judged, but nothing went live."""
     monitor: MonitorStatus | None
     predictions: int
-    """Rows in the prediction log."""
+    """Users answered, from the prediction log."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def _objective(home: Home, name: str) -> ObjectiveStatus:
         kind, target = "unreadable", ""
     newest = next(monitor_runs(home, name), None)
     live = _live(home, name)
+    answers = home.predictions(name)
     is_judged = any((home.runs / name).glob("*/*/register"))
     return ObjectiveStatus(
         name=name,
@@ -104,7 +106,7 @@ def _objective(home: Home, name: str) -> ObjectiveStatus:
         live=live,
         is_refused=live is None and is_judged,
         monitor=None if newest is None else MonitorStatus(newest.status, newest.at),
-        predictions=count_predictions(home.predictions(name)),
+        predictions=count_predictions(answers) + count_shown(answers),
     )
 
 

@@ -1,0 +1,27 @@
+"""What the checks of a choosing model read, each at most once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from tidemill.recommendation.bundle import RecommenderMetadata
+from tidemill.recommendation.shown import read_shown
+from tidemill_monitoring.choosing.answers import ShownAnswers, read_answers
+from tidemill_monitoring.inputs import LogInputs
+
+
+class ChoiceInputs(LogInputs):
+    """The live model's metadata, and what was shown."""
+
+    @cached_property
+    def metadata(self) -> RecommenderMetadata:
+        return self.models.recommender(self.version)
+
+    @cached_property
+    def answers(self) -> ShownAnswers:
+        return read_answers(
+            read_shown(self.home.predictions(self.objective.name)),
+            at=self.at,
+            window=self.window,
+            known_at=self.outcomes_known_until - self.objective.target.within,
+        )

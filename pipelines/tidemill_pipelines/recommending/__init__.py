@@ -1,0 +1,1 @@
+"""Recommenders: how their items are ranked, chosen among, exported and judged."""

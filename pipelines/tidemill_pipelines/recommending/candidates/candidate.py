@@ -1,0 +1,82 @@
+"""What every candidate is: something that learns from histories and scores all items."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol, cast
+
+import torch
+
+from tidemill_features.histories import Histories, ItemTable
+
+
+class Scores(torch.nn.Module):
+    """Scores of all items for n users, the higher the better. Exportable as ONNX.
+
+    Calling it gives float32 [n, items] from history int64 [n, L], facts float32 [n, L, FACTS],
+    activity float32 [n, ACTIVITY] and context int64 [n], as tidemill.recommendation.bundle has them.
+    """
+
+    items: int
+
+    def forward(
+        self,
+        history: torch.Tensor,
+        facts: torch.Tensor,
+        activity: torch.Tensor,
+        context: torch.Tensor,
+    ) -> torch.Tensor:
+        raise NotImplementedError
+
+
+class FactorScores(Scores):
+    """Scores that are inner products of a user's query and each item's vector."""
+
+    item_vectors: torch.Tensor
+    """[items, d]."""
+
+    def __init__(self, item_vectors: torch.Tensor) -> None:
+        super().__init__()
+        self.items = len(item_vectors)
+        self.register_buffer("item_vectors", item_vectors.detach().float().contiguous())
+
+    def query(
+        self,
+        history: torch.Tensor,
+        facts: torch.Tensor,
+        activity: torch.Tensor,
+        context: torch.Tensor,
+    ) -> torch.Tensor:
+        """[n, d]."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        history: torch.Tensor,
+        facts: torch.Tensor,
+        activity: torch.Tensor,
+        context: torch.Tensor,
+    ) -> torch.Tensor:
+        return self.query(history, facts, activity, context) @ self.item_vectors.T
+
+
+class Candidate(Protocol):
+    """A way to learn scores."""
+
+    name: ClassVar[str]
+
+    def refusal(self, histories: Histories, items: ItemTable) -> str | None:
+        """Why this data is not for it, or None."""
+
+    def fit(self, histories: Histories, items: ItemTable, seed: int) -> Scores:
+        """Learn from histories alone. The same seed, data and thread count give the same."""
+
+
+def padded(history: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions that can be looked up, and a float mask that is 0 where there is none."""
+    return history.clamp(min=0), (history >= 0).float()
+
+
+def scores_of(module: Scores, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """[n, items] without gradients."""
+    with torch.no_grad():
+        return cast(torch.Tensor, module(*batch))

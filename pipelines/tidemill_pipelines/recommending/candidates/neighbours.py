@@ -1,0 +1,68 @@
+"""Scores that add up what each item of a history says about its nearest neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+
+from tidemill_pipelines.recommending.candidates.batches import TOTAL
+from tidemill_pipelines.recommending.candidates.candidate import Scores, padded
+
+NEIGHBOURS = 100
+"""Kept of each item, so that the graph's size and time grow with the items and not their square."""
+
+
+class NeighbourScores(Scores):
+    """Sum over the history of weight times similarity."""
+
+    targets: torch.Tensor
+    similarities: torch.Tensor
+
+    def __init__(self, targets: NDArray[np.integer], similarities: NDArray[np.floating]) -> None:
+        """Both [items, neighbours]: who is near each item, and how near (0 pads)."""
+        super().__init__()
+        self.items = len(targets)
+        self.register_buffer("targets", torch.from_numpy(targets.astype(np.int64)))
+        self.register_buffer("similarities", torch.from_numpy(similarities.astype(np.float32)))
+
+    def weights(self, facts: torch.Tensor, is_there: torch.Tensor) -> torch.Tensor:
+        """[n, L], how much each item of the history counts: as in `interactions`."""
+        return torch.log1p(facts[..., TOTAL]) * is_there
+
+    def forward(
+        self,
+        history: torch.Tensor,
+        facts: torch.Tensor,
+        activity: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
+        context: torch.Tensor,  # noqa: ARG002 - the same
+    ) -> torch.Tensor:
+        items, is_there = padded(history)
+        said = self.similarities[items] * self.weights(facts, is_there).unsqueeze(-1)
+        scores = torch.zeros(history.shape[0], self.items)
+        return scores.scatter_add(1, self.targets[items].flatten(1), said.flatten(1))
+
+
+def strongest(
+    similarities: NDArray[np.floating], most: int = NEIGHBOURS
+) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    """The largest of each row by size, [rows, most] columns and values."""
+    most = min(most, similarities.shape[1])
+    columns = np.argpartition(-np.abs(similarities), most - 1, axis=1)[:, :most]
+    return columns.astype(np.int64), np.take_along_axis(similarities, columns, axis=1)
+
+
+def strongest_sparse(
+    similarities: sp.csr_matrix, most: int = NEIGHBOURS
+) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    """The same of a sparse matrix; rows with fewer are padded with 0."""
+    rows = similarities.shape[0]
+    row = np.repeat(np.arange(rows), np.diff(similarities.indptr))
+    order = np.lexsort((-np.abs(similarities.data), row))
+    place = np.arange(len(order)) - similarities.indptr[row[order]]
+    kept = order[place < most]
+    columns, values = np.zeros((rows, most), np.int64), np.zeros((rows, most), np.float32)
+    columns[row[kept], place[place < most]] = similarities.indices[kept]
+    values[row[kept], place[place < most]] = similarities.data[kept]
+    return columns, values

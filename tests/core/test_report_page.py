@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tidemill.bundle import BundleMetadata
 from tidemill.home import Home
 from tidemill.objective import resolve_objective
-from tidemill.report.facts import Version, gather
+from tidemill.report.facts import PredictionFacts, Version
+from tidemill.report.history import monitor_runs
+from tidemill.report.live import LiveModel, read_judgement, read_live
 from tidemill.report.page import render_page
 
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -59,8 +61,17 @@ def page(
     def render(*versions: Version, event: str = "bought") -> str:
         know_objective(event=event)
         make_live()
-        facts = gather(home, resolve_objective(home, "buying"))
-        return render_page(replace(facts, versions=versions or (version(),)), NOON)
+        live = read_live(home, "buying")
+        assert isinstance(live.metadata, BundleMetadata)
+        facts = PredictionFacts(
+            home,
+            resolve_objective(home, "buying"),
+            LiveModel(live.version, live.metadata),
+            read_judgement(home, "buying"),
+            versions or (version(),),
+            tuple(monitor_runs(home, "buying")),
+        )
+        return render_page(facts, NOON)
 
     return render
 

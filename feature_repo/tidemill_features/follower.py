@@ -5,7 +5,7 @@ Everything is decided from the log, the store and the saved place, so it may be 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -14,9 +14,11 @@ from tidemill.errors import OnlineStoreError
 from tidemill.events import EventLog
 from tidemill.home import Home
 from tidemill.predictions import hash_features
+from tidemill.recommendation.interests import InterestDefinition
 from tidemill_features.background import Background
 from tidemill_features.backlog import Backlog
 from tidemill_features.catalog import load_catalog
+from tidemill_features.history_rows import live_definitions
 from tidemill_features.materialization import settled
 from tidemill_features.place import Place, load_place, save_place
 from tidemill_features.pushing import (
@@ -71,13 +73,15 @@ class Follower:
         self._take_in(version)
         has_ended = self._end_batch()
         layout = live_layout(self._home)
-        self._follow_layout(hash_features(layout), has_ended)
+        definitions = live_definitions(self._home)
+        views = (definition.view for definition in definitions)
+        self._follow_layout(hash_features((*layout, *views)), has_ended)
         self._start_batch(now)
         self._backlog.wake(max(self._cutoff, settled(now)))
         if len(self._backlog) > MOST_USERS:
             self._why_batch = f"the features of {len(self._backlog):,} users have changed"
             self._backlog.clear()
-        pushed = self._push(layout, now)
+        pushed = self._push(layout, definitions, now)
         self._save_place()
         return pushed
 
@@ -135,7 +139,9 @@ class Follower:
         self._say(f"everybody's features are in the store as of {cutoff:%Y-%m-%d %H:%M:%S} UTC")
         return True
 
-    def _push(self, layout: tuple[str, ...], now: datetime) -> Pushed | None:
+    def _push(
+        self, layout: tuple[str, ...], definitions: Sequence[InterestDefinition], now: datetime
+    ) -> Pushed | None:
         users = self._backlog.first(USERS_PER_PUSH)
         if not users:
             return None
@@ -145,7 +151,7 @@ class Follower:
                 self._why_batch = "the store does not hold the features of this home"
             return None
         con = self._show(self._version)
-        pushed = push_users(self._home, con, catalog, users, self._cutoff, now)
+        pushed = push_users(self._home, con, catalog, users, self._cutoff, now, definitions)
         self._cutoff = pushed.cutoff
         self._backlog.done(users)
         self._backlog.postpone(pushed.upcoming)

@@ -1,4 +1,4 @@
-"""Feature rows straight into the packed online store.
+"""Feature rows and histories straight into the packed online store.
 
 The same rows that Feast's `materialize` would write, without a protobuf per value. A test
 holds that both leave the same bytes behind.
@@ -19,6 +19,8 @@ from tidemill.home import Home
 from tidemill.online import open_online_reader, open_online_writer
 from tidemill_features.catalog import FEATURE_VIEW, Catalog, load_catalog
 from tidemill_features.engine import to_matrix
+from tidemill_features.history_rows import fill_histories
+from tidemill_features.kept_interests import kept_definitions
 from tidemill_features.rows import ensure_rows, read_rows, rows_file
 
 _LOCK = "online"
@@ -61,13 +63,17 @@ def materialize(
     """
     with home.lock(_LOCK, on_wait):
         catalog = load_catalog(home)
-        return _fill(home, catalog, cutoff), catalog
+        count = _fill(home, catalog, cutoff)
+        fill_histories(home, cutoff)
+        _forget_merged(home, cutoff)
+        return count, catalog
 
 
 def ensure_online(home: Home, cutoff: datetime) -> None:
-    """Fill the online store as of `cutoff`, if it lacks any feature of the catalog.
+    """Fill the online store as of `cutoff`, if it lacks any feature or history that models read.
 
-    A new model may read signals that were found while it was trained.
+    A new model may read signals that were found while it was trained, and choose by histories of
+    its own. Catalogues are written in any case: conditions on items may have changed.
     """
     with home.lock(_LOCK):
         catalog = load_catalog(home)
@@ -76,6 +82,8 @@ def ensure_online(home: Home, cutoff: datetime) -> None:
                 reader.check()
         except OnlineStoreError:
             _fill(home, catalog, cutoff)
+        fill_histories(home, cutoff, only_missing=True)
+        _forget_merged(home, cutoff)
 
 
 def _fill(home: Home, catalog: Catalog, cutoff: datetime) -> int:
@@ -88,9 +96,7 @@ def _fill(home: Home, catalog: Catalog, cutoff: datetime) -> int:
             f"the event log knows no user before {cutoff:%Y-%m-%d %H:%M} UTC",
             hint="import events with `tidemill events import PATH`",
         )
-    count = materialize_rows(home, catalog, rows)
-    _forget_merged(home, cutoff)
-    return count
+    return materialize_rows(home, catalog, rows)
 
 
 def _forget_merged(home: Home, cutoff: datetime) -> None:
@@ -100,7 +106,8 @@ def _forget_merged(home: Home, cutoff: datetime) -> None:
         merged = con.execute(query, {"at": cutoff}).fetchall()
     if merged:
         with closing(open_online_writer(home)) as writer:
-            writer.remove(FEATURE_VIEW, merged)
+            for view in (FEATURE_VIEW, *(each.view for each in kept_definitions(home))):
+                writer.remove(view, merged)
 
 
 def _keep_only(home: Home, newest: Path) -> None:

@@ -20,7 +20,7 @@ class Place:
     """Delta version of the events."""
     cutoff: datetime
     layout: str
-    """Hash of the store's features."""
+    """Hash of what the store holds: features, and views of histories."""
 
 
 def load_place(home: Home) -> Place | None:

@@ -1,4 +1,4 @@
-"""Features of a few users, as of now, into the online store's live layout."""
+"""Features and histories of a few users, as of now, into the online store's live layouts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import pyarrow as pa
 
 from tidemill.home import Home
 from tidemill.online import open_online_writer
+from tidemill.recommendation.interests import InterestDefinition
 from tidemill_features.catalog import FEATURE_VIEW, Catalog
 from tidemill_features.engine import compute_features
+from tidemill_features.history_rows import update_histories
+from tidemill_features.instants import in_microseconds
 from tidemill_features.materialization import packed_rows, settled
 from tidemill_features.slices import slice_of_users
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST_STEP_BACK = timedelta(hours=1)
 # Whoever an event under one of the ids belongs to, or ever belonged to; and who became one of them.
@@ -50,9 +52,8 @@ class Pushed:
     upcoming: dict[str, datetime]
     """Users whose features will change by an event that is here already, and when."""
 
-    @property
-    def is_complete(self) -> bool:
-        return self.written == self.computed
+    is_complete: bool
+    """Whether the store took every row."""
 
 
 def live_layout(home: Home) -> tuple[str, ...]:
@@ -112,21 +113,27 @@ def push_users(
     users: Sequence[str],
     last: datetime,
     now: datetime,
+    definitions: Sequence[InterestDefinition] = (),
 ) -> Pushed:
     """Bring the rows of `users` up to date with the log that `con` shows.
 
-    `last` is the cutoff of the push before. Raises OnlineStoreError when the store is out of reach
-    or its live layout is not the catalog's.
+    Their features, and their histories by `definitions`, which the store holds. `last` is the
+    cutoff of the push before. Raises OnlineStoreError when the store is out of reach or its live
+    layout is not the catalog's.
     """
     with slice_of_users(con, users) as own:
         cutoff = _cutoff(_newest(own, now), last, now)
         rows = compute_features(own, catalog, [cutoff])
+        gone = _unknown(users, rows, cutoff)
+        written = _write(home, catalog, rows, gone)
+        took_histories = update_histories(home, own, definitions, cutoff, gone)
         return Pushed(
             rows.num_rows,
-            _write(home, catalog, rows, _unknown(users, rows, cutoff)),
+            written,
             cutoff,
             _oldest(own, last, cutoff),
             upcoming_changes(own, cutoff),
+            took_histories and written == rows.num_rows,
         )
 
 
@@ -140,7 +147,7 @@ def _write(home: Home, catalog: Catalog, rows: pa.Table, unknown: Sequence[tuple
 def _unknown(users: Sequence[str], rows: pa.Table, cutoff: datetime) -> list[tuple[str, int]]:
     """Users without any event at the cutoff: those who have become another, or never were."""
     gone = set(users).difference(rows.column("user_id").to_pylist())
-    at = (cutoff - _EPOCH) // _MICROSECOND
+    at = in_microseconds(cutoff)
     return [(user, at) for user in sorted(gone)]
 
 

@@ -74,7 +74,7 @@ FROM aggregated LEFT JOIN items_seen USING (user_id, cutoff_us, signal)
 
 def condition(where: Mapping[str, str], events: str = "e", items: str = "i") -> str:
     """SQL that is true for events matching every `property.<name>` / `item.<name>` in `where`."""
-    tests = [f"{field_of(key, events, items)} = {_text(value)}" for key, value in where.items()]
+    tests = [f"{field_of(key, events, items)} = {quoted(value)}" for key, value in where.items()]
     return " AND ".join(tests) or "TRUE"
 
 
@@ -107,7 +107,7 @@ def _signal_group(
     columns = [f"k{index}" for index in range(len(keys))]
     fields = [field_of(key, "e", "i") if key else "e.name" for key in keys]
     rows = ", ".join(
-        f"({', '.join([str(position), *(_text(_value(s, key)) for key in keys)])})"
+        f"({', '.join([str(position), *(quoted(_value(s, key)) for key in keys)])})"
         for position, s in members
     )
     join_items = "LEFT JOIN items AS i ON i.item_id = e.item_id " if _any_item(keys) else ""
@@ -148,8 +148,8 @@ def field_of(key: str, events: str = "e", items: str = "i") -> str:
     column = f"{events}.properties" if source == "property" else f"{items}.attributes"
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     path = f'$."{escaped}"'
-    return f"json_extract_string({column}, {_text(path)})"
+    return f"json_extract_string({column}, {quoted(path)})"
 
 
-def _text(value: str) -> str:
+def quoted(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"

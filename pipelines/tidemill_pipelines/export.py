@@ -18,7 +18,7 @@ from tidemill.bundle import INPUT_NAME, OUTPUT_NAME, BundleMetadata
 from tidemill.errors import BundleError
 from tidemill_pipelines.models.wide_deep import score
 
-_OPSET = 20
+OPSET = 20
 _PARITY = 1e-5
 _BATCHES = (1, 2, 7)
 
@@ -34,7 +34,7 @@ def export(model: torch.nn.Module, width: int, path: Path) -> None:
             model.eval(),
             (example,),
             dynamo=True,
-            opset_version=_OPSET,
+            opset_version=OPSET,
             input_names=[INPUT_NAME],
             output_names=[OUTPUT_NAME],
             dynamic_shapes={INPUT_NAME: {0: "batch"}},

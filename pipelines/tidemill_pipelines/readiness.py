@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -44,8 +45,8 @@ def check_readiness(
 
     `con` has the views `events`, `user_events` and `items`.
     """
-    first = _first_event(con, at)
-    _check_target_occurs(con, objective, at)
+    first = first_event(con, at)
+    check_target_occurs(con, objective, at)
     training = objective.spec.training
     within = objective.target.within
     every = within if training.every is None else training.every
@@ -55,7 +56,8 @@ def check_readiness(
     return Readiness(windows, counts)
 
 
-def _first_event(con: duckdb.DuckDBPyConnection, at: datetime) -> datetime:
+def first_event(con: duckdb.DuckDBPyConnection, at: datetime) -> datetime:
+    """Instant of the first event of anybody with an id. Raises NotReadyError if there is none."""
     of_users, of_anybody = (
         con.execute(
             f"SELECT MIN(timestamp) FROM {events} WHERE timestamp < $at", {"at": at}
@@ -76,9 +78,8 @@ def _first_event(con: duckdb.DuckDBPyConnection, at: datetime) -> datetime:
     return earliest
 
 
-def _check_target_occurs(
-    con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime
-) -> None:
+def check_target_occurs(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> None:
+    """Raise NotReadyError if the target's event never occurs before `at`, and say what does."""
     target = objective.target
     days = target_users_by_day(con, target)
     label = f"'{target.event or 'any event'}'"
@@ -88,17 +89,20 @@ def _check_target_occurs(
         _explain_conditions(con, target)
     if not days:
         names = [name for (name,) in con.execute("SELECT DISTINCT name FROM events").fetchall()]
-        near = difflib.get_close_matches(target.event or "", names, n=1, cutoff=0.4)
-        known = (
-            f"did you mean '{near[0]}'?" if near else f"known events: {', '.join(sorted(names))}"
-        )
-        raise NotReadyError(f"{label} never occurs in the event log (0 events)", hint=known)
+        hint = near_names(target.event or "", names)
+        raise NotReadyError(f"{label} never occurs in the event log (0 events)", hint=hint)
     first_day = days[0][0]
     if first_day >= at.date():
         raise NotReadyError(
             f"the first {label} is on {first_day}, not before {at:%Y-%m-%d}: nothing to learn from",
             hint="wait for outcomes, or check the clock of the source that sent them",
         )
+
+
+def near_names(event: str, names: Sequence[str]) -> str:
+    """A hint naming the event that was meant, or all there are."""
+    near = difflib.get_close_matches(event, names, n=1, cutoff=0.4)
+    return f"did you mean '{near[0]}'?" if near else f"known events: {', '.join(sorted(names))}"
 
 
 def _explain_conditions(con: duckdb.DuckDBPyConnection, target: Target) -> None:

@@ -12,7 +12,7 @@ import orjson
 from tidemill import __version__
 from tidemill.http.exposition import CONTENT_TYPE
 from tidemill.http.messages import JSON, Reply, Request
-from tidemill_serving import rest_v1, rest_v2
+from tidemill_serving import rest_v2
 from tidemill_serving.errors import (
     MediaTypeError,
     MethodError,
@@ -20,9 +20,11 @@ from tidemill_serving.errors import (
     RequestError,
     show,
 )
+from tidemill_serving.forms import form_of
 from tidemill_serving.metrics import Metrics
-from tidemill_serving.predictor import Answer, LogWriteError, Predictor, Query
-from tidemill_serving.repository import Repository
+from tidemill_serving.predictor import Answer, LogWriteError
+from tidemill_serving.recommender import Recommendations
+from tidemill_serving.repository import Repository, Served
 
 logger = logging.getLogger("tidemill.serving")
 
@@ -108,16 +110,14 @@ class App:
         predictor = self._repository.get(name, version)
         if rest:
             return self._ready(name)
-        return _reply(rest_v2.describe_model(predictor.model))
+        return _reply(rest_v2.describe_model(predictor))
 
-    def _infer(self, request: Request, predictor: Predictor) -> Reply:
+    def _infer(self, request: Request, predictor: Served) -> Reply:
         header_length = _header_length(request)
         _check_content_type(request, (JSON,) if header_length is None else (JSON, BINARY))
-        infer = rest_v2.decode_infer(
-            request.body, header_length, len(predictor.model.metadata.features)
-        )
+        infer = rest_v2.decode_infer(request.body, header_length, predictor)
         answer = ask(predictor, infer.query, infer.id, self._metrics)
-        body, json_length = rest_v2.encode_infer(answer, infer.outputs)
+        body, json_length = rest_v2.encode_infer(answer, infer.outputs, form_of(predictor))
         if json_length is None:
             return Reply(200, body)
         return Reply(200, body, BINARY, ((HEADER_LENGTH, str(json_length)),))
@@ -125,8 +125,9 @@ class App:
     def _predict(self, request: Request, name: str) -> Reply:
         predictor = self._repository.get(name)
         _check_content_type(request, (JSON,))
-        query = rest_v1.decode_predict(request.body)
-        return Reply(200, rest_v1.encode_predict(ask(predictor, query, None, self._metrics)))
+        form = form_of(predictor)
+        query = form.read_v1(request.body)
+        return Reply(200, form.write_v1(ask(predictor, query, None, self._metrics)))
 
     def _ready(self, name: str | None = None) -> Reply:
         ready = self._repository.ready
@@ -146,16 +147,19 @@ class App:
         return Reply(200, self._metrics.render(models).encode(), CONTENT_TYPE)
 
 
-def ask(predictor: Predictor, query: Query, prediction_id: str | None, metrics: Metrics) -> Answer:
-    """Predict and count. A prediction that cannot be logged is refused and its cause logged."""
+def ask(
+    served: Served, query: Any, prediction_id: str | None, metrics: Metrics
+) -> Answer | Recommendations:
+    """Answer a question of the model's kind, and count. What cannot be logged is refused, and its
+    cause logged."""
     try:
-        answer = predictor.predict(query, prediction_id)
+        answer = served.predict(query, prediction_id)
     except LogWriteError as error:
-        metrics.log_failed(predictor.model.name)
-        logger.error("%s: prediction refused: %s", predictor.model.name, error.__cause__)
+        metrics.log_failed(served.model.name)
+        logger.error("%s: prediction refused: %s", served.model.name, error.__cause__)
         raise
     cold = int(np.count_nonzero(answer.cold_start))
-    metrics.predicted(predictor.model.name, len(answer.grades), cold)
+    metrics.predicted(served.model.name, len(answer.users), cold)
     return answer
 
 

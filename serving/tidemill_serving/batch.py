@@ -1,64 +1,147 @@
-"""Scoring many users in one go, without a server."""
+"""Answers about many users in one go, without a server."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.progress import Progress
 
 from tidemill.errors import TidemillError
-from tidemill.home import Home
-from tidemill.online import open_online_reader
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.predictor import Answer, Predictor, Query
+from tidemill_serving.recommendation_query import RecommendationQuery
+from tidemill_serving.recommendation_v1 import lists_of
+from tidemill_serving.recommender import Recommendations
+from tidemill_serving.repository import Served
 from tidemill_serving.tensors import check_users
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Answered = Answer | Recommendations
 _BATCH_ROWS = 1_000
 
 
-def predict_users(predictor: Predictor, users: Sequence[str]) -> list[Answer]:
-    """Answers of `users` in their order. Raises RequestError for a bad id."""
+def predict_users(served: Served, users: Sequence[str]) -> Iterator[Answered]:
+    """Answers about `users` in their order, batch by batch. Raises RequestError for a bad id."""
     check_users(users, "users")
-    return [predictor.predict(Query(users=users))]
+    for at in range(0, len(users), _BATCH_ROWS):
+        yield _ask(served, users[at : at + _BATCH_ROWS])
 
 
-def predict_all(predictor: Predictor, home: Home, progress: Progress) -> list[Answer]:
-    """Answers of everybody in the online store, by user id, one for each batch."""
-    metadata = predictor.model.metadata
-    users = open_online_reader(home, metadata.feature_view, metadata.features).entities()
+def predict_all(served: Served, progress: Progress) -> Iterator[Answered]:
+    """Answers about everybody in the online store, by user id, batch by batch."""
+    users = served.everybody()
     if not users:
         raise UnavailableError(
-            f"no user in the online view '{metadata.feature_view}'",
+            f"no user of '{served.model.name}' in the online store",
             "fill it with `tidemill features materialize`",
         )
     batches = range(0, len(users), _BATCH_ROWS)
-    return [
-        predictor.predict(Query(users=users[at : at + _BATCH_ROWS]))
-        for at in progress.track(batches, description="scoring")
-    ]
+    for at in progress.track(batches, description="scoring"):
+        yield _ask(served, users[at : at + _BATCH_ROWS])
 
 
-def write_parquet(answers: Sequence[Answer], path: Path) -> None:
-    """One row a user: user_id, score, grade, model_version, cold_start, prediction_id."""
-    import pyarrow as pa
+def write_parquet(answers: Iterable[Answered], path: Path) -> int:
+    """Write answers as they come, and return the number of rows. The file appears once whole.
+
+    Scores have one row a user: user_id, score, grade, model_version, cold_start, prediction_id.
+    Recommendations have one row an item: user_id, position (from 1), item_id, score, probability,
+    model_version, cold_start, prediction_id.
+    """
     import pyarrow.parquet as pq
 
-    tables = [
-        pa.table(
-            {
-                "user_id": pa.array(answer.users, pa.string()),
-                "score": answer.scores,
-                "grade": answer.grades,
-                "model_version": [answer.model_version] * len(answer.grades),
-                "cold_start": answer.cold_start,
-                "prediction_id": [answer.prediction_id] * len(answer.grades),
-            }
-        )
-        for answer in answers
-    ]
     if not path.parent.is_dir():
         raise TidemillError(
             f"there is no folder {path.parent}", hint="make it, or name another file"
         )
-    pq.write_table(pa.concat_tables(tables), path)
+    draft = path.with_name(f".{path.name}.part")
+    writer: pq.ParquetWriter | None = None
+    rows = 0
+    try:
+        for table in map(_table, answers):
+            writer = writer or pq.ParquetWriter(draft, table.schema)
+            writer.write_table(table)
+            rows += table.num_rows
+    except BaseException:  # even an interrupt must not leave a draft; raised again
+        if writer is not None:
+            writer.close()
+        draft.unlink(missing_ok=True)
+        raise
+    if writer is not None:
+        writer.close()
+        draft.replace(path)
+    return rows
+
+
+def rows_of(answer: Answered) -> list[dict[str, Any]]:
+    """One object for each user, for people and for JSON."""
+    if isinstance(answer, Recommendations):
+        return lists_of(answer)
+    columns = zip(
+        answer.users, answer.scores.tolist(), answer.grades, answer.cold_start.tolist(), strict=True
+    )
+    return [
+        {
+            "user_id": user,
+            "score": score,
+            "grade": grade,
+            "cold_start": cold,
+            "model_version": answer.model_version,
+        }
+        for user, score, grade, cold in columns
+    ]
+
+
+def _ask(served: Served, users: Sequence[str]) -> Answered:
+    if isinstance(served, Predictor):
+        return served.predict(Query(users=users))
+    return served.predict(RecommendationQuery(users))
+
+
+def _table(answer: Answered) -> pa.Table:
+    import pyarrow as pa
+
+    about = {
+        "model_version": pa.string(),
+        "cold_start": pa.bool_(),
+        "prediction_id": pa.string(),
+    }
+    if isinstance(answer, Recommendations):
+        types = {
+            "user_id": pa.string(),
+            "position": pa.int32(),
+            "item_id": pa.string(),
+            "score": pa.float32(),
+            "probability": pa.float32(),
+        }
+        columns = _item_columns(answer)
+    else:
+        types = {"user_id": pa.string(), "score": pa.float64(), "grade": pa.string()}
+        columns = {
+            "user_id": answer.users,
+            "score": answer.scores,
+            "grade": answer.grades,
+            "cold_start": answer.cold_start,
+        }
+    count = len(columns["score"])
+    columns["model_version"] = [answer.model_version] * count
+    columns["prediction_id"] = [answer.prediction_id] * count
+    return pa.table(columns, schema=pa.schema({**types, **about}))
+
+
+def _item_columns(answer: Recommendations) -> dict[str, Any]:
+    """One entry for each item that is there."""
+    there = np.arange(answer.items.shape[1]) < answer.lengths[:, None]
+    row, position = np.nonzero(there)
+    return {
+        "user_id": [answer.users[at] for at in row.tolist()],
+        "position": position + 1,
+        "item_id": answer.items[there].tolist(),
+        "score": answer.scores[there],
+        "probability": answer.probabilities[there],
+        "cold_start": answer.cold_start[row],
+    }

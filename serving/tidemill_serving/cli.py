@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -16,7 +16,6 @@ from tidemill.errors import TidemillError
 from tidemill.home import Home
 
 if TYPE_CHECKING:
-    from tidemill_serving.predictor import Answer
     from tidemill_serving.repository import Repository
 
 _MEGABYTE = 1024 * 1024
@@ -83,16 +82,17 @@ def predict(
     users: Annotated[list[str] | None, typer.Argument(help="User ids.")] = None,
     *,
     everybody: Annotated[
-        bool, typer.Option("--all", help="Score every user of the online store.")
+        bool, typer.Option("--all", help="Every user of the online store.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Parquet file for the scores; needed with --all.")
+        Path | None, typer.Option(help="Parquet file for the answers; needed with --all.")
     ] = None,
     context: Context = None,
     namespace: Namespace = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Score users as the server would, without a server; predictions are logged all the same.
+    """Answer about users as the server would, without a server: their scores, or the items to
+    offer them. Answers are logged all the same.
 
     On a cluster, asks the objective's endpoint through the API server.
     """
@@ -101,20 +101,21 @@ def predict(
         _check_predict(users or [], everybody, out)
         _show(on_cluster.predict(context, namespace, objective, users or []), as_json)
         return
-    from tidemill_serving.batch import predict_all, predict_users, write_parquet  # onnxruntime
+    from tidemill_serving.batch import (  # onnxruntime
+        predict_all,
+        predict_users,
+        rows_of,
+        write_parquet,
+    )
 
     _check_predict(users or [], everybody, out)
-    predictor = _open_repository([objective], None, None).get(objective)
-    if everybody:
-        with console.progress() as progress:
-            answers = predict_all(predictor, Home.from_environment(), progress)
-    else:
-        answers = predict_users(predictor, users or [])
-    if out is not None:
-        write_parquet(answers, out)
-        console.log(f"wrote {sum(len(answer.grades) for answer in answers)} scores to {out}")
-    else:
-        _show([row for answer in answers for row in _rows(answer)], as_json)
+    served = _open_repository([objective], None, None).get(objective)
+    with console.progress() as progress:
+        answers = predict_all(served, progress) if everybody else predict_users(served, users or [])
+        if out is None:
+            _show([row for answer in answers for row in rows_of(answer)], as_json)
+        else:
+            console.log(f"wrote {write_parquet(answers, out)} scores to {out}")
 
 
 def _open_repository(
@@ -153,31 +154,32 @@ def _check_predict(users: list[str], everybody: bool, out: Path | None) -> None:
         raise TidemillError("--all needs a file for its scores", "add --out scores.parquet")
 
 
-def _rows(answer: Answer) -> list[dict[str, object]]:
-    columns = zip(
-        answer.users, answer.scores.tolist(), answer.grades, answer.cold_start.tolist(), strict=True
-    )
-    return [
-        {
-            "user_id": user,
-            "score": score,
-            "grade": grade,
-            "cold_start": cold,
-            "model_version": answer.model_version,
-        }
-        for user, score, grade, cold in columns
-    ]
-
-
-def _show(rows: list[dict[str, object]], as_json: bool) -> None:
+def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         console.print_json(rows)
-        return
+    elif rows and "items" in rows[0]:
+        console.out.print(_table_of_lists(rows))
+    else:
+        console.out.print(_table_of_scores(rows))
+
+
+def _table_of_scores(rows: list[dict[str, Any]]) -> Table:
     table = Table("user", "score", "grade", "cold start")
     for row in rows:
         cold = "yes" if row["cold_start"] else ""
         table.add_row(str(row["user_id"]), f"{row['score']:.4f}", str(row["grade"]), cold)
-    console.out.print(table)
+    return table
+
+
+def _table_of_lists(rows: list[dict[str, Any]]) -> Table:
+    table = Table("user", "position", "item", "score", "cold start")
+    for row in rows:
+        user, cold = str(row["user_id"]), "yes" if row["cold_start"] else ""
+        for position, item in enumerate(row["items"], start=1):
+            table.add_row(user, str(position), item["item_id"], f"{item['score']:.4f}", cold)
+        if not row["items"]:
+            table.add_row(user, "", "nothing to offer", "", cold)
+    return table
 
 
 def _log_to_stderr() -> None:

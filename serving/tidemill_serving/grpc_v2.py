@@ -17,18 +17,13 @@ from tidemill_serving import open_inference_pb2 as pb
 from tidemill_serving import open_inference_pb2_grpc as pb_grpc
 from tidemill_serving.app import ask
 from tidemill_serving.errors import NotFoundError, RequestError
+from tidemill_serving.forms import Form, form_of
 from tidemill_serving.metrics import Metrics
-from tidemill_serving.predictor import Answer, Predictor
+from tidemill_serving.predictor import Answer
+from tidemill_serving.recommender import Recommendations
 from tidemill_serving.repository import Repository
 from tidemill_serving.rest_v2 import EXTENSIONS, describe_model, read_id
-from tidemill_serving.tensors import (
-    OUTPUTS,
-    Tensor,
-    check_outputs,
-    output_values,
-    pack_output,
-    read_query,
-)
+from tidemill_serving.tensors import Tensor, check_outputs, pack_output
 
 logger = logging.getLogger("tidemill.serving")
 
@@ -83,17 +78,16 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):  # type: ignore[mi
             )
 
     def _describe(self, request: Any) -> Any:
-        document = describe_model(self._repository.get(request.name, request.version).model)
+        document = describe_model(self._repository.get(request.name, request.version))
         return pb.ModelMetadataResponse(**document)
 
     def _infer(self, request: Any) -> Any:
         predictor = self._repository.get(request.model_name, request.model_version)
-        outputs = check_outputs([output.name for output in request.outputs])
-        query = read_query(_read_tensors(request), len(predictor.model.metadata.features))
-        return _encode(self._ask(predictor, query, read_id(request.id)), outputs)
-
-    def _ask(self, predictor: Predictor, query: Any, prediction_id: str | None) -> Answer:
-        return ask(predictor, query, prediction_id, self._metrics)
+        form = form_of(predictor)
+        outputs = check_outputs([output.name for output in request.outputs], form.outputs)
+        query = form.read(_read_tensors(request), _read_parameters(request), predictor.model)
+        answer = ask(predictor, query, read_id(request.id), self._metrics)
+        return _encode(answer, outputs, form)
 
 
 class GrpcServer:
@@ -169,12 +163,20 @@ def _read_tensor(tensor: Any, raw: bytes | None) -> Tensor:
     return Tensor(tensor.name, tensor.datatype, list(tensor.shape), data, raw)
 
 
-def _encode(answer: Answer, outputs: Iterable[str]) -> Any:
+def _read_parameters(request: Any) -> dict[str, Any]:
+    return {
+        name: getattr(value, chosen) if (chosen := value.WhichOneof("parameter_choice")) else None
+        for name, value in request.parameters.items()
+    }
+
+
+def _encode(answer: Answer | Recommendations, outputs: Iterable[str], form: Form) -> Any:
     response = pb.ModelInferResponse(
         model_name=answer.model_name, model_version=answer.model_version, id=answer.prediction_id
     )
-    values = output_values(answer)
+    values = form.values(answer)
     for name in outputs:
-        response.outputs.add(name=name, datatype=OUTPUTS[name], shape=[len(answer.grades)])
+        shape = form.shape(name, answer)
+        response.outputs.add(name=name, datatype=form.outputs[name], shape=shape)
         response.raw_output_contents.append(pack_output(values[name]))
     return response

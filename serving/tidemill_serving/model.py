@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, BundleMetadata, read_metadata
+from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, BundleMetadata
 from tidemill.errors import BundleError
 from tidemill.predictions import hash_features
+from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
+from tidemill_serving.recommender_model import RecommenderModel, load_recommender
+from tidemill_serving.sessions import open_session
 
-_ERRORS_ONLY = 3
 _WARM_UP_RUNS = 3
 _OUTPUTS = [OUTPUT_NAME]
 
@@ -38,44 +39,26 @@ class Model:
         return scores.astype(np.float64)
 
 
-def load_model(folder: Path, name: str, version: str | None = None) -> Model:
+def load_model(folder: Path, name: str, version: str | None = None) -> Model | RecommenderModel:
     """Load `folder`/model.onnx and run it. Raises BundleError when it cannot serve.
 
     Without `version` the model is named by its content, so equal files have equal versions.
     """
     path = folder / MODEL_FILE
-    session = _open_session(path)
-    metadata = read_metadata(session.get_modelmeta().custom_metadata_map, str(path))
+    session = open_session(path)
+    metadata = read_any_metadata(session.get_modelmeta().custom_metadata_map, str(path))
+    version = version or sha256(path.read_bytes()).hexdigest()[:12]
+    if isinstance(metadata, RecommenderMetadata):
+        return load_recommender(session, metadata, name, version, path)
     model = Model(
         name=name,
-        version=version or sha256(path.read_bytes()).hexdigest()[:12],
+        version=version,
         metadata=metadata,
         feature_hash=hash_features(metadata.features),
         run=session._sess.run,
     )
     _warm_up(model, path)
     return model
-
-
-def _open_session(path: Path) -> Any:
-    if not path.is_file():
-        raise BundleError(
-            f"no model bundle at {path}", hint="train one with `tidemill train OBJECTIVE`"
-        )
-    onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
-    onnxruntime.disable_telemetry_events()
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    # One thread that sleeps between requests: spinning threads burn four times the CPU.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime has no common exception class
-        raise BundleError(
-            f"{path} cannot be loaded: {error}", hint="retrain with `tidemill train OBJECTIVE`"
-        ) from error
 
 
 def _warm_up(model: Model, path: Path) -> None:
@@ -85,7 +68,7 @@ def _warm_up(model: Model, path: Path) -> None:
     try:
         for _ in range(_WARM_UP_RUNS):
             scores = model.score(rows)
-    except Exception as error:  # the same
+    except Exception as error:  # ONNX Runtime has no common exception class
         raise BundleError(
             f"{path} cannot score {rows.shape[1]} features: {error}",
             hint="retrain with `tidemill train OBJECTIVE`",

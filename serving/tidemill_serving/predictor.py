@@ -18,7 +18,8 @@ from tidemill.errors import OnlineStoreError, TidemillError
 from tidemill.grading import letters
 from tidemill.home import Home
 from tidemill.online import OnlineReader, OnlineRows, open_online_reader
-from tidemill.predictions import PredictionLog, Predictions
+from tidemill.predictions import Predictions, encode_predictions
+from tidemill.segments import SegmentLog
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.model import Model
 from tidemill_serving.population import served_thresholds
@@ -50,6 +51,11 @@ class Answer(NamedTuple):
     cold_start: NDArray[np.bool_]
 
 
+def new_prediction_id() -> str:
+    """32 hex digits that no other answer has."""
+    return f"{_PROCESS}{next(_COUNTER):08x}"
+
+
 class LogWriteError(UnavailableError):
     """The prediction could not be made durable, so it is not given out."""
 
@@ -65,12 +71,12 @@ class ThreadLogs:
         self._folder = folder
         self._own = threading.local()
 
-    def append(self, predictions: Predictions) -> None:
+    def append(self, frame: bytes) -> None:
         """Durable against process death on return. Raises OSError when the disk refuses."""
-        log: PredictionLog | None = getattr(self._own, "log", None)
+        log: SegmentLog | None = getattr(self._own, "log", None)
         if log is None:
-            log = self._own.log = PredictionLog(self._folder)
-        log.append(predictions)
+            log = self._own.log = SegmentLog(self._folder)
+        log.write(frame)
 
 
 class Predictor:
@@ -79,6 +85,8 @@ class Predictor:
     Each thread gets a reader and a log segment of its own, so nothing on the path to an answer
     waits for a lock.
     """
+
+    when_stale = "grades keep their cut points"
 
     def __init__(self, model: Model, home: Home, logs: ThreadLogs) -> None:
         self.model = model
@@ -100,7 +108,7 @@ class Predictor:
         if not math.isfinite(sum(values)):
             raise ModelOutputError(f"{self.model.name} {self.model.version}: score is not finite")
         answer = Answer(
-            prediction_id=prediction_id or f"{_PROCESS}{next(_COUNTER):08x}",
+            prediction_id=prediction_id or new_prediction_id(),
             model_name=self.model.name,
             model_version=self.model.version,
             users=users,
@@ -111,7 +119,7 @@ class Predictor:
         self._record(answer, rows, requested_at)
         return answer
 
-    def refresh_thresholds(self) -> None:
+    def refresh(self) -> None:
         """Follow the served population when the online store has changed. Slow; not for requests.
 
         A batch is followed at once; updates of some users, which move the population little by
@@ -124,6 +132,10 @@ class Predictor:
             self._thresholds = served_thresholds(self.model, reader)
             self._generation, self._updates = generation, updates
             self._refreshed = time.monotonic()
+
+    def everybody(self) -> list[str]:
+        """Users of the online store, sorted. Raises OnlineStoreError."""
+        return self._reader().entities()
 
     def _rows(self, query: Query) -> tuple[Sequence[str | None], OnlineRows]:
         if query.vectors is not None:
@@ -155,7 +167,7 @@ class Predictor:
             vectors=rows.vectors,
         )
         try:
-            self._logs.append(record)
+            self._logs.append(encode_predictions(record))
         except OSError as error:
             raise LogWriteError(
                 "the prediction log cannot be written, so no prediction is given", "try again"

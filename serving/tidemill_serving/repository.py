@@ -14,12 +14,15 @@ from tidemill.online import online_address
 from tidemill_serving.errors import NotFoundError, show
 from tidemill_serving.model import load_model
 from tidemill_serving.predictor import Predictor, ThreadLogs
+from tidemill_serving.recommender import Recommender
+from tidemill_serving.recommender_model import RecommenderModel
 
 logger = logging.getLogger("tidemill.serving")
 CHECK_SECONDS = 1.0
 
 Sources = Callable[[], Mapping[str, Path]]
 """Model name to its folder, or to a link that moves when a new version is promoted."""
+Served = Predictor | Recommender
 
 
 def promoted(home: Home, objectives: list[str]) -> Sources:
@@ -35,11 +38,12 @@ class Repository:
     def __init__(self, home: Home, sources: Sources) -> None:
         self._home = home
         self._sources = sources
-        self._predictors: dict[str, Predictor] = {}
-        self._seen: dict[str, Path] = {}
+        self._predictors: dict[str, Served] = {}
+        self._seen: dict[str, tuple[Path, bool]] = {}
+        """Where a model was loaded from, and whether its catalogue was there then."""
         self._logs: dict[str, ThreadLogs] = {}
         self._kept: dict[str, str] = {}
-        """Why the grades of a model keep their cut points; said once."""
+        """Why a model does not follow what it reads; said once."""
         self._stop = Event()
         self._watcher = Thread(target=self._watch, name="model-watcher", daemon=True)
         self.draining = False
@@ -49,10 +53,10 @@ class Repository:
         return bool(self._predictors) and not self.draining
 
     @property
-    def predictors(self) -> Mapping[str, Predictor]:
+    def predictors(self) -> Mapping[str, Served]:
         return self._predictors
 
-    def get(self, name: str, version: str | None = None) -> Predictor:
+    def get(self, name: str, version: str | None = None) -> Served:
         """The predictor of `name`. Raises NotFoundError with the names that are served."""
         predictor = self._predictors.get(name)
         if predictor is None:
@@ -74,7 +78,7 @@ class Repository:
         online_address(self._home)
         for name, link in self._sources().items():
             self._load(name, link, link.resolve())
-            self._follow_population(name)
+            self._follow(name)
         if not self._predictors:
             raise BundleError(
                 f"nothing to serve in {self._home.root}",
@@ -94,10 +98,10 @@ class Repository:
         """Serve what is promoted now. A bundle that cannot serve leaves the old one in place."""
         for name, link in self._sources().items():
             target = link.resolve()
-            if self._seen.get(name) != target:
+            if self._seen.get(name) != self._source(name, target):
                 self._exchange(name, link, target)
             if name in self._predictors:
-                self._follow_population(name)
+                self._follow(name)
 
     def _watch(self) -> None:
         while not self._stop.wait(CHECK_SECONDS):
@@ -115,21 +119,30 @@ class Repository:
             logger.error("%s: %s; %s", name, error.message, fallback)
 
     def _load(self, name: str, link: Path, target: Path) -> None:
-        self._seen[name] = target
+        self._seen[name] = self._source(name, target)
         model = load_model(target, name, _version(link, target))
         objective = model.metadata.objective
         logs = self._logs.setdefault(objective, ThreadLogs(self._home.predictions(objective)))
-        predictor = Predictor(model, self._home, logs)
-        self._predictors = {**self._predictors, name: predictor}
+        served = (
+            Recommender(model, self._home, logs)
+            if isinstance(model, RecommenderModel)
+            else Predictor(model, self._home, logs)
+        )
+        self._predictors = {**self._predictors, name: served}
         logger.info("serving %s version %s", name, model.version)
 
-    def _follow_population(self, name: str) -> None:
+    def _source(self, name: str, target: Path) -> tuple[Path, bool]:
+        """A recommender that came before its catalogue is loaded again once that is there."""
+        return target, self._home.catalogue(name).exists()
+
+    def _follow(self, name: str) -> None:
+        served = self._predictors[name]
         try:
-            self._predictors[name].refresh_thresholds()
+            served.refresh()
             self._kept.pop(name, None)
         except TidemillError as error:
             if self._kept.get(name) != error.message:
-                logger.warning("%s: grades keep their cut points: %s", name, error)
+                logger.warning("%s: %s: %s", name, served.when_stale, error)
             self._kept[name] = error.message
 
 

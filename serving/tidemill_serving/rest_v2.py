@@ -9,36 +9,29 @@ import numpy as np
 import orjson
 
 from tidemill_serving.errors import RequestError, show
+from tidemill_serving.forms import Form, form_of
 from tidemill_serving.json_body import parse_object
-from tidemill_serving.model import Model
 from tidemill_serving.predictor import Answer, Query
-from tidemill_serving.tensors import (
-    FEATURES_INPUT,
-    OUTPUTS,
-    USER_INPUT,
-    Tensor,
-    check_outputs,
-    output_values,
-    pack_output,
-    read_query,
-)
+from tidemill_serving.recommendation_query import RecommendationQuery
+from tidemill_serving.recommender import Recommendations
+from tidemill_serving.repository import Served
+from tidemill_serving.tensors import Tensor, check_outputs, pack_output
 
 MAX_ID_CHARACTERS = 256
 EXTENSIONS = ["binary_tensor_data"]
 _KEYS = ("id", "parameters", "inputs", "outputs")
-_ALL_AS_JSON = dict.fromkeys(OUTPUTS, False)
 
 
 class InferRequest(NamedTuple):
     """A decoded body. `outputs`: name to whether its values go back as binary."""
 
     id: str | None
-    query: Query
+    query: Query | RecommendationQuery
     outputs: dict[str, bool]
 
 
-def decode_infer(body: bytes, header_length: int | None, features: int) -> InferRequest:
-    """Parse an infer body for a model of `features` columns. Raises RequestError.
+def decode_infer(body: bytes, header_length: int | None, served: Served) -> InferRequest:
+    """Parse an infer body for what is `served`. Raises RequestError.
 
     `header_length` is the size of the JSON part when binary tensors follow it.
     """
@@ -50,21 +43,27 @@ def decode_infer(body: bytes, header_length: int | None, features: int) -> Infer
         )
     fields = parse_object(body[:split] if split < len(body) else body, _KEYS)
     tensors = _read_tensors(fields, memoryview(body)[split:])
+    form, parameters = form_of(served), _parameters(fields, "body")
     return InferRequest(
         id=read_id(fields.get("id")),
-        query=read_query(tensors, features),
-        outputs=_read_outputs(fields),
+        query=form.read(tensors, parameters, served.model),
+        outputs=_read_outputs(fields, parameters, form),
     )
 
 
-def encode_infer(answer: Answer, outputs: dict[str, bool]) -> tuple[bytes, int | None]:
+def encode_infer(
+    answer: Answer | Recommendations, outputs: dict[str, bool], form: Form
+) -> tuple[bytes, int | None]:
     """The response body, and the size of its JSON part when binary tensors follow it."""
     entries: list[dict[str, Any]] = []
     buffers: list[bytes] = []
-    shape = [len(answer.grades)]
-    values = output_values(answer)
+    values = form.values(answer)
     for name, binary in outputs.items():
-        entry: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name], "shape": shape}
+        entry: dict[str, Any] = {
+            "name": name,
+            "datatype": form.outputs[name],
+            "shape": form.shape(name, answer),
+        }
         if binary:
             buffers.append(pack_output(values[name]))
             entry["parameters"] = {"binary_data_size": len(buffers[-1])}
@@ -83,23 +82,17 @@ def encode_infer(answer: Answer, outputs: dict[str, bool]) -> tuple[bytes, int |
     return (b"".join([header, *buffers]), len(header)) if buffers else (header, None)
 
 
-def describe_model(model: Model) -> dict[str, Any]:
+def describe_model(served: Served) -> dict[str, Any]:
     """The V2 model metadata document."""
+    form = form_of(served)
     return {
-        "name": model.name,
-        "versions": [model.version],
+        "name": served.model.name,
+        "versions": [served.model.version],
         "platform": "onnxruntime_onnx",
-        "inputs": [
-            {"name": USER_INPUT, "datatype": "BYTES", "shape": [-1]},
-            {
-                "name": FEATURES_INPUT,
-                "datatype": "FP32",
-                "shape": [-1, len(model.metadata.features)],
-            },
-        ],
+        "inputs": form.inputs(served.model),
         "outputs": [
-            {"name": name, "datatype": datatype, "shape": [-1]}
-            for name, datatype in OUTPUTS.items()
+            {"name": name, "datatype": datatype, "shape": form.shape(name, None)}
+            for name, datatype in form.outputs.items()
         ],
     }
 
@@ -158,13 +151,15 @@ def _read_tensor(entry: dict[str, Any], raw: memoryview | None) -> Tensor:
     return Tensor(name, datatype, shape, data, raw)
 
 
-def _read_outputs(fields: dict[str, Any]) -> dict[str, bool]:
-    if "outputs" not in fields and "parameters" not in fields:
-        return _ALL_AS_JSON
-    everywhere = _flag(_parameters(fields, "body"), "binary_data_output", False)
+def _read_outputs(
+    fields: dict[str, Any], parameters: dict[str, Any], form: Form
+) -> dict[str, bool]:
+    if "outputs" not in fields and not parameters:
+        return dict.fromkeys(form.outputs, False)
+    everywhere = _flag(parameters, "binary_data_output", False)
     asked = [] if fields.get("outputs") is None else _objects(fields, "outputs")
     flags = [_flag(_parameters(entry, "outputs"), "binary_data", everywhere) for entry in asked]
-    names = check_outputs([_name(entry) for entry in asked])
+    names = check_outputs([_name(entry) for entry in asked], form.outputs)
     return dict(zip(names, flags or [everywhere] * len(names), strict=True))
 
 

@@ -6,8 +6,9 @@ Inputs, one of: `user_id` BYTES [n] or [n, 1], or `features` FP32 [n, F]. Output
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from tidemill_serving.errors import RequestError, show
 from tidemill_serving.predictor import Answer, Query
 
 MAX_ROWS = 10_000
-MAX_USER_BYTES = 512
+MAX_ID_BYTES = 512
 USER_INPUT = "user_id"
 FEATURES_INPUT = "features"
 OUTPUTS = {"score": "FP64", "grade": "BYTES", "model_version": "BYTES", "cold_start": "BOOL"}
@@ -38,36 +39,46 @@ class Tensor(NamedTuple):
 
 def read_query(tensors: Sequence[Tensor], features: int) -> Query:
     """The question in `tensors` for a model of `features` columns. Raises RequestError."""
+    tensor = only_tensor(tensors, USER_INPUT, FEATURES_INPUT)
+    if tensor.name == FEATURES_INPUT:
+        return Query(vectors=_read_features(tensor, features))
+    users = read_user_ids(tensor)
+    check_users(users, USER_INPUT)
+    return Query(users=users)
+
+
+def only_tensor(tensors: Sequence[Tensor], *names: str) -> Tensor:
+    """The one input, which has one of `names`. Raises RequestError."""
+    wanted = " or ".join(f"'{name}'" for name in names)
     for tensor in tensors:
-        if tensor.name not in (USER_INPUT, FEATURES_INPUT):
-            raise RequestError(
-                f"inputs: unknown name {show(tensor.name)}",
-                f"send '{USER_INPUT}' or '{FEATURES_INPUT}'",
-            )
+        if tensor.name not in names:
+            raise RequestError(f"inputs: unknown name {show(tensor.name)}", f"send {wanted}")
     if len(tensors) != 1:
         raise RequestError(
             f"inputs: got {show([tensor.name for tensor in tensors])}",
-            f"send '{USER_INPUT}' or '{FEATURES_INPUT}', exactly once",
+            f"send {wanted}, exactly once",
         )
-    tensor = tensors[0]
-    if tensor.name == USER_INPUT:
-        return Query(users=_read_users(tensor))
-    return Query(vectors=_read_features(tensor, features))
+    return tensors[0]
 
 
 def check_users(users: Sequence[object], field: str) -> None:
-    """Every id must be a non-empty string of at most `MAX_USER_BYTES` bytes of UTF-8."""
+    """1 to `MAX_ROWS` ids, each as in `check_ids`."""
     check_rows(len(users), field)
-    for position, user in enumerate(users):
-        if not isinstance(user, str):
+    check_ids(users, field)
+
+
+def check_ids(ids: Sequence[object], field: str) -> None:
+    """Every id must be a non-empty string of at most `MAX_ID_BYTES` bytes of UTF-8."""
+    for position, one in enumerate(ids):
+        if not isinstance(one, str):
             raise RequestError(
-                f"{field}[{position}]: {show(user)} is not a string", "send ids as strings"
+                f"{field}[{position}]: {show(one)} is not a string", "send ids as strings"
             )
         # A character takes at most 4 bytes, so most ids need not be encoded to be measured.
-        if not user or (len(user) * 4 > MAX_USER_BYTES and len(user.encode()) > MAX_USER_BYTES):
+        if not one or (len(one) * 4 > MAX_ID_BYTES and len(one.encode()) > MAX_ID_BYTES):
             raise RequestError(
-                f"{field}[{position}]: {show(user)} has {len(user.encode())} bytes",
-                f"send 1 to {MAX_USER_BYTES} bytes",
+                f"{field}[{position}]: {show(one)} has {len(one.encode())} bytes",
+                f"send 1 to {MAX_ID_BYTES} bytes",
             )
 
 
@@ -98,74 +109,77 @@ def pack_strings(values: Sequence[str]) -> bytes:
     return b"".join(chain.from_iterable((len(v).to_bytes(4, "little"), v) for v in encoded))
 
 
-def check_outputs(names: Sequence[str]) -> Sequence[str]:
-    """The outputs to answer with: those asked for, or all when none is named."""
+def check_outputs(names: Sequence[str], known: Iterable[str]) -> Sequence[str]:
+    """The outputs to answer with: those asked for, or all that are known when none is named."""
     for name in names:
-        if name not in OUTPUTS:
-            raise RequestError(
-                f"outputs: unknown name {show(name)}", f"ask for {', '.join(OUTPUTS)}"
-            )
+        if name not in known:
+            raise RequestError(f"outputs: unknown name {show(name)}", f"ask for {', '.join(known)}")
     if len(set(names)) != len(names):
         raise RequestError(f"outputs: {show(list(names))} repeats a name", "ask for each once")
-    return names or list(OUTPUTS)
+    return names or list(known)
 
 
-def _read_users(tensor: Tensor) -> list[str]:
+def read_user_ids(tensor: Tensor) -> list[Any]:
+    """What stands for users in a tensor of [n] or [n, 1], unchecked. Raises RequestError."""
     _check_datatype(tensor, "BYTES")
     shape = tensor.shape
     if len(shape) != 1 and not (len(shape) == 2 and shape[1] == 1):
-        raise _shape_error(tensor, "[n] or [n, 1]")
+        raise shape_error(tensor, "[n] or [n, 1]")
+    return read_texts(tensor)
+
+
+def read_texts(tensor: Tensor) -> list[Any]:
+    """The values of a BYTES tensor, row by row, as many as its shape says. Raises RequestError."""
+    _check_datatype(tensor, "BYTES")
+    count = prod(tensor.shape)
     if tensor.raw is None:
-        users = _plain_users(tensor.data)
+        texts = _plain_texts(tensor)
     else:
-        users = _unpack_strings(bytes(tensor.raw), shape[0])
-    if len(users) != shape[0]:
-        raise _count_error(tensor, len(users), shape[0])
-    check_users(users, USER_INPUT)
-    return users
+        texts = _unpack_strings(tensor.name, bytes(tensor.raw), count)
+    if len(texts) != count:
+        raise _count_error(tensor, len(texts), count)
+    return texts
 
 
-def _plain_users(data: Any) -> list[Any]:
-    """gRPC brings bytes; a column [n, 1] may be nested."""
-    users = [] if data is None else [*data]
-    if users and isinstance(users[0], list):
-        return [user[0] if isinstance(user, list) and len(user) == 1 else user for user in users]
-    if users and isinstance(users[0], bytes):
-        return [_decode(user) for user in users]
-    return users
+def _plain_texts(tensor: Tensor) -> list[Any]:
+    """gRPC brings bytes; rows may be nested."""
+    texts = [] if tensor.data is None else [*tensor.data]
+    if texts and isinstance(texts[0], list):
+        return [*chain.from_iterable(row if isinstance(row, list) else [row] for row in texts)]
+    if texts and isinstance(texts[0], bytes):
+        return [_decode(tensor.name, text) for text in texts]
+    return texts
 
 
-def _decode(user: bytes) -> str:
+def _decode(name: str, text: bytes) -> str:
     try:
-        return user.decode()
+        return text.decode()
     except UnicodeDecodeError as error:
-        raise RequestError(
-            f"{USER_INPUT}: {show(user)} is not UTF-8", "encode ids as UTF-8"
-        ) from error
+        raise RequestError(f"{name}: {show(text)} is not UTF-8", "encode ids as UTF-8") from error
 
 
-def _unpack_strings(raw: bytes, count: int) -> list[str]:
-    users: list[str] = []
+def _unpack_strings(name: str, raw: bytes, count: int) -> list[str]:
+    texts: list[str] = []
     at = 0
-    while at < len(raw) and len(users) < count:
+    while at < len(raw) and len(texts) < count:
         size = int.from_bytes(raw[at : at + 4], "little")
         end = at + 4 + size
         if end > len(raw) or at + 4 > len(raw):
             break
-        users.append(_decode(raw[at + 4 : end]))
+        texts.append(_decode(name, raw[at + 4 : end]))
         at = end
-    if at != len(raw) or len(users) != count:
+    if at != len(raw) or len(texts) != count:
         raise RequestError(
-            f"{USER_INPUT}: {len(raw)} binary bytes do not hold {count} strings",
+            f"{name}: {len(raw)} binary bytes do not hold {count} strings",
             "send a uint32 little-endian length before each id",
         )
-    return users
+    return texts
 
 
 def _read_features(tensor: Tensor, width: int) -> NDArray[np.float32]:
     _check_datatype(tensor, "FP32")
     if len(tensor.shape) != 2 or tensor.shape[1] != width:
-        raise _shape_error(tensor, f"[n, {width}]")
+        raise shape_error(tensor, f"[n, {width}]")
     count = tensor.shape[0]
     check_rows(count, FEATURES_INPUT)
     flat = _unpack_floats(tensor) if tensor.raw is not None else _read_numbers(tensor, width)
@@ -213,7 +227,8 @@ def _check_datatype(tensor: Tensor, expected: str) -> None:
         )
 
 
-def _shape_error(tensor: Tensor, expected: str) -> RequestError:
+def shape_error(tensor: Tensor, expected: str) -> RequestError:
+    """The refusal of a tensor whose shape cannot be read."""
     return RequestError(f"{tensor.name}: shape is {show(list(tensor.shape))}", f"send {expected}")
 
 

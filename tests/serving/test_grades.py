@@ -56,12 +56,12 @@ def test_pushes_alone_move_the_cut_points_after_a_while(home, kit, model, monkey
     """Not with every push: taking them reads the population. A batch is followed at once."""
     predictor = Predictor(model, home, ThreadLogs(home.predictions(kit.OBJECTIVE)))
     row = Query(vectors=np.array([[10, 3, 20]], dtype=np.float32))
-    predictor.refresh_thresholds()
+    predictor.refresh()
     assert predictor.predict(row).grades == ["B"]
     with closing(kit.open_online_writer(home)) as writer:
         writer.update(kit.VIEW, kit.FEATURES, kit.rows(shift=-40.0, cutoff=kit.CUTOFF + 1))
-    predictor.refresh_thresholds()
+    predictor.refresh()
     assert predictor.predict(row).grades == ["B"]
     monkeypatch.setattr("tidemill_serving.predictor._UPDATES_SECONDS", 0.0)
-    predictor.refresh_thresholds()
+    predictor.refresh()
     assert predictor.predict(row).grades == ["A"]

@@ -21,7 +21,8 @@ _COLUMNS = ("user_id", "score", "grade", "cold_start", "model_version")
 def predict_on_cluster(
     api: KubernetesApi, objective: str, users: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """One row per user, in order: user_id, score, grade, cold_start, model_version."""
+    """One row per user, in order: user_id, score, grade, cold_start, model_version; where items
+    are chosen, what the server's V1 protocol says of a user."""
     endpoint = find_endpoint(api, objective)
     path = f"/v1/models/{objective}:predict"
     body = orjson.dumps({"instances": list(users)})
@@ -37,7 +38,9 @@ def predict_on_cluster(
 def _rows(answer: bytes) -> list[dict[str, Any]]:
     try:
         predictions = orjson.loads(answer)["predictions"]
-        return [{name: row[name] for name in _COLUMNS} for row in predictions]
+        return [
+            row if "items" in row else {name: row[name] for name in _COLUMNS} for row in predictions
+        ]
     except (ValueError, KeyError, TypeError) as error:
         said = answer[:300].decode(errors="replace")
         raise ClusterError(

@@ -65,7 +65,7 @@ def _cards(facts: ChoiceFacts) -> list[Card]:
             "Catalogue shown",
             percent(metrics["coverage"]),
             f"of {len(facts.live.metadata.items):,} items on at least one list; "
-            f"{percent(metrics['popularity_share'])} of places went to the most popular tenth",
+            f"{percent(metrics['popularity_share'])} of places went to the {count} most popular",
             None,
         ),
     ]

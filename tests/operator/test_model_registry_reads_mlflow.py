@@ -36,6 +36,16 @@ def test_the_champion_comes_with_its_auc_and_reasons(mlflow_server, orders):
     assert (found.gate, found.promoted) == ("gate 0.71", "promoted 0.71")
 
 
+def test_a_model_that_chooses_comes_with_its_ndcg(mlflow_server, client):
+    """A list of items has no AUC."""
+    run = client.create_run(client.create_experiment("next")).info.run_id
+    client.log_metric(run, "ndcg", 0.5081)
+    client.create_registered_model("next")
+    client.create_model_version("next", "s3://models/next", run)
+    client.set_registered_model_alias("next", "champion", "1")
+    assert ModelRegistry(mlflow_server).champion("next").quality == "NDCG 0.508"
+
+
 def test_another_champion_is_seen_at_once(mlflow_server, client, orders):
     """What is remembered belongs to a version."""
     registry = ModelRegistry(mlflow_server)

@@ -1,4 +1,4 @@
-"""`tidemill train`, `models`, `promote`, `rollback` and `compile`."""
+"""`tidemill train`, `models`, `promote`, `rollback`, `compile` and `compare`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.objective import adopt_objective
 from tidemill.operator.pipeline import HOME_CLAIM, IMAGE, compiled_training, pipeline_resources
+from tidemill_pipelines.position_bias.cli import compare
 
 _BY_HAND = "by hand"
 _REASON_SHOWN = 100
@@ -37,6 +38,7 @@ def register(app: typer.Typer) -> None:
     app.command()(promote)
     app.command()(rollback)
     app.command("compile")(compile_pipeline)
+    app.command()(compare)
 
 
 def train(
@@ -115,9 +117,9 @@ def promote(
     reason: Annotated[str, typer.Option(help="Why, for the record.")],
 ) -> None:
     """Make a registered version live by hand, against or without the gate."""
-    from tidemill.registry import Registry  # imports mlflow
+    from tidemill_pipelines.going_live import go_live  # imports mlflow
 
-    Registry(Home.from_environment()).promote(objective, version, f"by hand: {reason}")
+    go_live(Home.from_environment(), objective, version, f"by hand: {reason}")
     console.log(f"{objective} version {version} is live")
 
 
@@ -127,8 +129,11 @@ def rollback(
 ) -> None:
     """Make the previous champion live again."""
     from tidemill.registry import Registry  # imports mlflow
+    from tidemill_pipelines.going_live import go_live
 
-    version = Registry(Home.from_environment()).rollback(objective, f"rollback: {reason}")
+    home = Home.from_environment()
+    version = Registry(home).previous(objective)
+    go_live(home, objective, version, f"rollback: {reason}")
     console.log(f"{objective} is back to version {version}")
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tidemill.bundle import INPUT_NAME, OUTPUT_NAME, BundleMetadata
 from tidemill.errors import BundleError
+from tidemill.recommendation.bundle import RecommenderMetadata
 from tidemill_pipelines.models.wide_deep import score
 
 OPSET = 20
@@ -74,7 +75,7 @@ def run(session: onnxruntime.InferenceSession, rows: NDArray[np.float32]) -> NDA
     return scores
 
 
-def attach_metadata(path: Path, metadata: BundleMetadata) -> None:
+def attach_metadata(path: Path, metadata: BundleMetadata | RecommenderMetadata) -> None:
     """Write the bundle's description into the file."""
     model = onnx.load(path)
     onnx.helper.set_model_props(model, metadata.to_properties())

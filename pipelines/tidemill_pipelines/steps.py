@@ -15,8 +15,10 @@ from pathlib import Path
 from tidemill.evaluation import PairedDifference
 from tidemill.home import Home
 from tidemill.objective import Objective, keep_objective
-from tidemill_pipelines.gate import Verdict, decide
+from tidemill_pipelines.gate import AUC, Measure, Verdict, decide
 from tidemill_pipelines.outcomes import record
+from tidemill_pipelines.recommending import steps as choosing
+from tidemill_pipelines.saying import say
 
 
 def validate(home_root: str, objective: str, at: str, readiness_path: str) -> dict[str, float]:
@@ -32,6 +34,8 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
     home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
     keep_objective(home, declared)
     instant = datetime.fromisoformat(at) if at else datetime.now(UTC)
+    if declared.choice is not None:
+        return choosing.validate(home, declared, instant, Path(readiness_path))
     with EventLog(home.events).connect() as con:
         readiness = check_readiness(con, declared, instant)
     plan = {
@@ -42,7 +46,7 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
     }
     Path(readiness_path).write_text(json.dumps(plan, indent=1))
     *train, test = readiness.counts
-    _say(
+    say(
         f"ready: {len(train)} training windows with {sum(c.positives for c in train)} positives of "
         f"{sum(c.users for c in train)} rows; test window from {test.cutoff[:10]} with "
         f"{test.positives} positives of {test.users} users"
@@ -61,16 +65,19 @@ def build_training_set(
     """Features as known at each cutoff through Feast, labels from after it, one Parquet file."""
     from tidemill_pipelines.training_set import build  # imports feast
 
+    home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
+    if declared.choice is not None:
+        return choosing.build_training_set(home, declared, Path(readiness_path), Path(dataset_path))
     plan = json.loads(Path(readiness_path).read_text())
     dataset = build(
-        Home(Path(home_root)),
-        Objective.model_validate_json(objective),
+        home,
+        declared,
         train=[datetime.fromisoformat(cutoff) for cutoff in plan["train"]],
         test=datetime.fromisoformat(plan["test"]),
         at=datetime.fromisoformat(plan["at"]),
         path=Path(dataset_path),
     )
-    _say(f"training set: {dataset.rows:,} rows of {dataset.features} features")
+    say(f"training set: {dataset.rows:,} rows of {dataset.features} features")
     return {"rows": dataset.rows, "features": dataset.features}
 
 
@@ -81,6 +88,8 @@ def train(objective: str, dataset_path: str, model_path: str) -> dict[str, float
     from tidemill_pipelines.models.fit import TrainingSet, fit
 
     declared = Objective.model_validate_json(objective)
+    if declared.choice is not None:
+        return choosing.train(declared, Path(dataset_path), Path(model_path))
     rows = read_split(Path(dataset_path), TRAIN)
     horizon = int(declared.target.within.total_seconds() * 1_000_000)
     model, choice = fit(
@@ -88,7 +97,7 @@ def train(objective: str, dataset_path: str, model_path: str) -> dict[str, float
     )
     export(model, len(rows.features), Path(model_path))
     difference = largest_difference(model, Path(model_path), rows.vectors[:10_000])
-    _say(
+    say(
         f"model: penalty {choice.penalty}, share of the deep part {choice.deep_share:.0%}; "
         f"ONNX differs from torch by {difference:.1e} at most"
     )
@@ -105,15 +114,14 @@ def evaluate(
     """Judge the exported model on the test window, beside the simple rule and the champion."""
     from tidemill_pipelines.judgement import judge
 
-    evaluation = judge(
-        Home(Path(home_root)),
-        Objective.model_validate_json(objective),
-        Path(dataset_path),
-        Path(model_path),
-    )
+    home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
+    dataset, model = Path(dataset_path), Path(model_path)
+    if declared.choice is not None:
+        return choosing.evaluate(home, declared, dataset, model, Path(evaluation_path))
+    evaluation = judge(home, declared, dataset, model)
     Path(evaluation_path).write_text(json.dumps(evaluation.to_json()))
     m = evaluation.metrics
-    _say(
+    say(
         f"test window: AUC {m['auc']:.3f} (recency alone {m['baseline_auc']:.3f}), average "
         f"precision {m['average_precision']:.3f}, calibration error {m['ece']:.3f}"
     )
@@ -123,7 +131,7 @@ def evaluate(
 def gate(home_root: str, objective: str, version: str, evaluation_path: str) -> bool:
     """Whether the challenger, registered as `version`, may go live. A refusal is recorded."""
     verdict = _verdict(evaluation_path)
-    _say(f"gate: {'promote' if verdict.promote else 'refuse'}: {verdict.reason}")
+    say(f"gate: {'promote' if verdict.promote else 'refuse'}: {verdict.reason}")
     if not verdict.promote:
         name = Objective.model_validate_json(objective).name
         record(home_root, name, "refused", verdict.reason, version)
@@ -140,12 +148,11 @@ def register(
 ) -> str:
     """Put the bundle, promoted or not, into the registry; returns its version."""
     from tidemill.registry import Registry
-    from tidemill_pipelines.bundling import make_bundle, run_parameters
 
     home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
     folder = Path(model_path).with_name("bundle")
     shutil.rmtree(folder, ignore_errors=True)
-    metadata = make_bundle(
+    parameters, metrics = _bundle(
         declared, Path(dataset_path), Path(model_path), Path(evaluation_path), folder
     )
     verdict = _verdict(evaluation_path)
@@ -154,11 +161,11 @@ def register(
     registered = registry.register(
         declared.name,
         folder,
-        parameters=run_parameters(metadata),
-        metrics=metadata.metrics,
+        parameters=parameters,
+        metrics=metrics,
         tags={"tidemill.reason": reason, "tidemill.gate": verdict.reason},
     )
-    _say(f"registered {declared.name} version {registered.version}")
+    say(f"registered {declared.name} version {registered.version}")
     return registered.version
 
 
@@ -166,16 +173,30 @@ def promote(
     home_root: str, objective: str, version: str, readiness_path: str, evaluation_path: str
 ) -> None:
     """Make the version the champion and serve it, with all it reads in the online store."""
-    from tidemill.registry import Registry
-    from tidemill_features.materialization import ensure_online
+    from tidemill_pipelines.going_live import go_live
 
-    home = Home(Path(home_root))
     plan = json.loads(Path(readiness_path).read_text())
-    ensure_online(home, datetime.fromisoformat(plan["at"]))
     name, reason = Objective.model_validate_json(objective).name, _verdict(evaluation_path).reason
-    Registry(home).promote(name, version, reason)
+    go_live(Home(Path(home_root)), name, version, reason, datetime.fromisoformat(plan["at"]))
     record(home_root, name, "promoted", reason, version)
-    _say(f"{name} version {version} is the champion")
+    say(f"{name} version {version} is the champion")
+
+
+def _bundle(
+    objective: Objective, dataset: Path, model: Path, evaluation: Path, folder: Path
+) -> tuple[dict[str, str], dict[str, float]]:
+    """Fill `folder` with the bundle; parameters and metrics of its run."""
+    from tidemill_pipelines.bundling import make_bundle, run_parameters
+    from tidemill_pipelines.recommending.bundling import (
+        make_recommender_bundle,
+        recommender_parameters,
+    )
+
+    if objective.choice is not None:
+        chosen = make_recommender_bundle(objective, dataset, model, evaluation, folder)
+        return recommender_parameters(chosen), chosen.metrics
+    metadata = make_bundle(objective, dataset, model, evaluation, folder)
+    return run_parameters(metadata), metadata.metrics
 
 
 def _verdict(evaluation_path: str) -> Verdict:
@@ -184,9 +205,5 @@ def _verdict(evaluation_path: str) -> Verdict:
     return decide(
         PairedDifference(**facts["over_baseline"]),
         None if champion is None else PairedDifference(**champion),
+        Measure("NDCG", facts["baseline"]) if facts.get("kind") == choosing.KIND else AUC,
     )
-
-
-def _say(message: str) -> None:
-    """A line for people; the local runner and the cluster's log both keep stdout."""
-    print(f"tidemill: {message}", flush=True)

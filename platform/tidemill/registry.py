@@ -10,20 +10,14 @@ import getpass
 import os
 import shutil
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
 from typing import Any
 
-from tidemill.bundle import (
-    EVALUATION_FILE,
-    INPUT_NAME,
-    MODEL_FILE,
-    OUTPUT_NAME,
-    REFERENCE_FILE,
-)
+from tidemill.bundle import MODEL_FILE
 from tidemill.errors import BundleError
 from tidemill.home import Home
 from tidemill.outcome import TrainingOutcome
@@ -32,7 +26,6 @@ from tidemill.tracking import Tracking, plainly
 CHAMPION = "champion"
 PREVIOUS = "previous"
 _CURRENT = "current"
-_SIDE_FILES = (REFERENCE_FILE, EVALUATION_FILE)
 _OUTCOME = "tidemill.outcome"
 _REASON_LENGTH = 800
 """MLflow's tags hold 5,000 characters, and JSON may need six of them for one."""
@@ -82,8 +75,9 @@ class Registry:
         ) as run:
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics(dict(metrics), step=0)
-            for name in _SIDE_FILES:
-                mlflow.log_artifact(str(bundle / name))
+            for path in sorted(bundle.iterdir()):
+                if path.name != MODEL_FILE:
+                    mlflow.log_artifact(str(path))
             info = mlflow.onnx.log_model(
                 onnx.load(bundle / MODEL_FILE),
                 name="bundle",
@@ -131,15 +125,31 @@ class Registry:
                 self._publish(objective, champion)
 
     @plainly
+    def fetch(self, objective: str, version: str) -> Path:
+        """Copy the bundle of `version` to where it would be served from; returns that folder.
+
+        Raises BundleError when the version is not registered.
+        """
+        self._check_registered(objective, version)
+        with self._home.lock(f"registry-{objective}"):
+            return self._fetched(objective, version)
+
+    @plainly
     def rollback(self, objective: str, reason: str) -> str:
         """Make the previous champion live again; returns its version."""
+        previous = self.previous(objective)
+        self.promote(objective, previous, reason)
+        return previous
+
+    @plainly
+    def previous(self, objective: str) -> str:
+        """Version that a rollback goes back to. Raises BundleError when there is none."""
         previous = self._alias(objective, PREVIOUS)
         if previous is None or previous == self.champion(objective):
             raise BundleError(
                 f"objective '{objective}' has no previous champion to go back to",
                 hint=f"see what is registered with `tidemill models {objective}`",
             )
-        self.promote(objective, previous, reason)
         return previous
 
     @plainly
@@ -188,16 +198,7 @@ class Registry:
 
     def _publish(self, objective: str, version: str) -> None:
         """Copy the bundle into the served folder and swap the `current` link in one step."""
-        served = self._home.served(objective)
-        served.mkdir(parents=True, exist_ok=True)
-        target = served / version
-        if not target.exists():
-            # Whoever was killed here before has left a draft, and only one is here at a time.
-            draft = served / f".{version}"
-            shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir()
-            self._tracking.download(self._files(objective, version), draft)
-            draft.rename(target)
+        served = self._fetched(objective, version).parent
         # Serving pods mount this folder, so it must be there before them.
         self._home.predictions(objective).mkdir(parents=True, exist_ok=True)
         link = served / f".{_CURRENT}"
@@ -205,11 +206,22 @@ class Registry:
         link.symlink_to(version)
         link.replace(served / _CURRENT)
 
+    def _fetched(self, objective: str, version: str) -> Path:
+        """The bundle's folder beside the served one, filled when it is not there yet."""
+        target = self._home.served(objective) / version
+        if not target.exists():
+            # Whoever was killed here before has left a draft, and only one is here at a time.
+            draft = target.with_name(f".{version}")
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+            self._tracking.download(self._files(objective, version), draft)
+            draft.rename(target)
+        return target
+
     def _files(self, objective: str, version: str) -> list[str]:
         """URIs of the model and what came with it."""
-        run = self._tracking.run_uri(objective, version)
         model = f"{self._tracking.model_uri(objective, version)}/{MODEL_FILE}"
-        return [model, *(f"{run}/{name}" for name in _SIDE_FILES)]
+        return [model, *self._tracking.run_files(objective, version)]
 
     def _known(self, objective: str) -> bool:
         return bool(self._client.search_registered_models(f"name = '{objective}'"))
@@ -247,13 +259,21 @@ def _promotion_tags(reason: str) -> dict[str, str]:
 
 def _signature(model: Path) -> Any:
     """What goes in and comes out, for people who find the model in MLflow."""
-    import numpy as np  # only registering needs these two
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
+    from mlflow.models import ModelSignature  # only registering needs these two
     from onnx import load
 
-    width = load(model).graph.input[0].type.tensor_type.shape.dim[1].dim_value
-    return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, width), INPUT_NAME)]),
-        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1,), OUTPUT_NAME)]),
-    )
+    graph = load(model, load_external_data=False).graph
+    return ModelSignature(inputs=_schema(graph.input), outputs=_schema(graph.output))
+
+
+def _schema(tensors: Iterable[Any]) -> Any:
+    """MLflow's words for tensors of a graph; -1 is a dimension of any size."""
+    from mlflow.types import Schema, TensorSpec
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    found = []
+    for tensor in tensors:
+        kind = tensor.type.tensor_type
+        shape = tuple(each.dim_value if not each.dim_param else -1 for each in kind.shape.dim)
+        found.append(TensorSpec(tensor_dtype_to_np_dtype(kind.elem_type), shape, tensor.name))
+    return Schema(found)

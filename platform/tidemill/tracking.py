@@ -70,10 +70,12 @@ class Tracking:
             uri = str(logged.artifact_location)
         return uri
 
-    def run_uri(self, name: str, version: str) -> str:
-        """Where the files of the run that made a registered model are."""
+    def run_files(self, name: str, version: str) -> list[str]:
+        """Where each file of the run that made a registered model is."""
         run_id = self.client.get_model_version(name, version).run_id
-        return str(self.client.get_run(run_id).info.artifact_uri)
+        folder = self.client.get_run(run_id).info.artifact_uri
+        found = self.client.list_artifacts(run_id)
+        return [f"{folder}/{each.path}" for each in found if not each.is_dir]
 
     def download(self, uris: Iterable[str], folder: Path) -> None:
         """Copy single files into `folder`."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,7 +26,8 @@ from tidemill_serving.errors import (
 from tidemill_serving.forms import form_of
 from tidemill_serving.metrics import Metrics
 from tidemill_serving.predictor import Answer, LogWriteError
-from tidemill_serving.recommender import Recommendations
+from tidemill_serving.recommender import Recommendations, Recommender
+from tidemill_serving.recommender_model import Found
 from tidemill_serving.repository import Repository, Served
 
 logger = logging.getLogger("tidemill.serving")
@@ -39,17 +43,12 @@ class App:
         self._repository = repository
         self._metrics = metrics
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Reply | Awaitable[Reply]:
         try:
-            return self._route(request)
-        except MethodError as error:
-            reply = error_reply(error.status, str(error))
-            return reply._replace(headers=(("allow", error.allowed),))
-        except RequestError as error:
-            return error_reply(error.status, str(error))
-        except Exception:  # one request may fail, the server may not; no internals leave it
-            logger.exception("%s %s failed", request.method, request.path)
-            return error_reply(500, "internal error; the server's log has the cause")
+            reply = self._route(request)
+        except Exception as error:  # one request may fail, the server may not
+            return _fault_reply(request, error)
+        return reply if isinstance(reply, Reply) else _without_fault(request, reply)
 
     def refuse(self, path: str, status: int, message: str) -> Reply:  # noqa: ARG002  # one form
         return error_reply(status, message)
@@ -66,7 +65,7 @@ class App:
         name = segments[3].partition(":")[0] if len(segments) > 3 else ""
         return (name if name in self._repository.predictors else ""), protocol
 
-    def _route(self, request: Request) -> Reply:
+    def _route(self, request: Request) -> Reply | Awaitable[Reply]:
         segments = request.path.rstrip("/").split("/")[1:]
         if "%" in request.path:
             segments = [unquote(segment) for segment in segments]
@@ -99,7 +98,9 @@ class App:
         _only(request, "GET")
         return known()
 
-    def _v2_model(self, request: Request, name: str, version: str | None, rest: list[str]) -> Reply:
+    def _v2_model(
+        self, request: Request, name: str, version: str | None, rest: list[str]
+    ) -> Reply | Awaitable[Reply]:
         if rest == ["infer"]:
             return self._infer(_only(request, "POST"), self._repository.get(name, version))
         if rest not in ([], ["ready"]):
@@ -112,22 +113,49 @@ class App:
             return self._ready(name)
         return _reply(rest_v2.describe_model(predictor))
 
-    def _infer(self, request: Request, predictor: Served) -> Reply:
+    def _infer(self, request: Request, predictor: Served) -> Reply | Awaitable[Reply]:
         header_length = _header_length(request)
         _check_content_type(request, (JSON,) if header_length is None else (JSON, BINARY))
         infer = rest_v2.decode_infer(request.body, header_length, predictor)
-        answer = ask(predictor, infer.query, infer.id, self._metrics)
-        body, json_length = rest_v2.encode_infer(answer, infer.outputs, form_of(predictor))
-        if json_length is None:
-            return Reply(200, body)
-        return Reply(200, body, BINARY, ((HEADER_LENGTH, str(json_length)),))
+        form = form_of(predictor)
 
-    def _predict(self, request: Request, name: str) -> Reply:
+        def write(answer: Any) -> Reply:
+            body, json_length = rest_v2.encode_infer(answer, infer.outputs, form)
+            if json_length is None:
+                return Reply(200, body)
+            return Reply(200, body, BINARY, ((HEADER_LENGTH, str(json_length)),))
+
+        return self._ask(predictor, infer.query, infer.id, write)
+
+    def _predict(self, request: Request, name: str) -> Reply | Awaitable[Reply]:
         predictor = self._repository.get(name)
         _check_content_type(request, (JSON,))
         form = form_of(predictor)
         query = form.read_v1(request.body)
-        return Reply(200, form.write_v1(ask(predictor, query, None, self._metrics)))
+        return self._ask(predictor, query, None, lambda answer: Reply(200, form.write_v1(answer)))
+
+    def _ask(
+        self,
+        served: Served,
+        query: Any,
+        prediction_id: str | None,
+        write: Callable[[Any], Reply],
+    ) -> Reply | Awaitable[Reply]:
+        """The reply, or what becomes it where a search would keep other connections waiting."""
+        if not isinstance(served, Recommender):
+            return write(ask(served, query, prediction_id, self._metrics))
+        prepared = served.prepare(query)
+
+        def finish(found: Found) -> Reply:
+            lists = counted(
+                served, self._metrics, lambda: served.finish(prepared, found, prediction_id)
+            )
+            return write(lists)
+
+        pending = served.submit(prepared)
+        if pending is None:
+            return finish(served.search(prepared))
+        return _finish_later(pending, finish)
 
     def _ready(self, name: str | None = None) -> Reply:
         ready = self._repository.ready
@@ -150,10 +178,16 @@ class App:
 def ask(
     served: Served, query: Any, prediction_id: str | None, metrics: Metrics
 ) -> Answer | Recommendations:
-    """Answer a question of the model's kind, and count. What cannot be logged is refused, and its
-    cause logged."""
+    """Answer a question of the model's kind, and count."""
+    return counted(served, metrics, lambda: served.predict(query, prediction_id))
+
+
+def counted(
+    served: Served, metrics: Metrics, predict: Callable[[], Answer | Recommendations]
+) -> Answer | Recommendations:
+    """What `predict` returns, counted. What cannot be logged is refused, and its cause logged."""
     try:
-        answer = served.predict(query, prediction_id)
+        answer = predict()
     except LogWriteError as error:
         metrics.log_failed(served.model.name)
         logger.error("%s: prediction refused: %s", served.model.name, error.__cause__)
@@ -161,6 +195,28 @@ def ask(
     cold = int(np.count_nonzero(answer.cold_start))
     metrics.predicted(served.model.name, len(answer.users), cold)
     return answer
+
+
+async def _finish_later(pending: Future[Found], finish: Callable[[Found], Reply]) -> Reply:
+    return finish(await asyncio.wrap_future(pending))
+
+
+async def _without_fault(request: Request, pending: Awaitable[Reply]) -> Reply:
+    try:
+        return await pending
+    except Exception as error:  # one request may fail, the server may not
+        return _fault_reply(request, error)
+
+
+def _fault_reply(request: Request, error: Exception) -> Reply:
+    """What went wrong, as far as it is the caller's to know; no internals leave the server."""
+    if isinstance(error, MethodError):
+        reply = error_reply(error.status, str(error))
+        return reply._replace(headers=(("allow", error.allowed),))
+    if isinstance(error, RequestError):
+        return error_reply(error.status, str(error))
+    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    return error_reply(500, "internal error; the server's log has the cause")
 
 
 def error_reply(status: int, message: str) -> Reply:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from tidemill.cli import console, on_cluster
@@ -63,9 +64,9 @@ def serve(
 ) -> None:
     """Serve promoted models with the Open Inference Protocol: V2 REST, V2 gRPC, V1 REST.
 
-    User ids in; score, grade, model version and a cold-start flag out. Features come from the
-    online store, and every prediction is in the prediction log before it is answered. A promotion
-    is picked up within a second, without losing a request.
+    User ids in; score, grade, model version and a cold-start flag out, or the items to offer.
+    Features come from the online store, and every prediction is in the prediction log before it is
+    answered. A promotion is picked up within a second, without losing a request.
 
     Example: `curl localhost:8080/v1/models/NAME:predict -H 'Content-Type: application/json' -d
     '{"instances": ["user-1"]}'`
@@ -167,16 +168,18 @@ def _table_of_scores(rows: list[dict[str, Any]]) -> Table:
     table = Table("user", "score", "grade", "cold start")
     for row in rows:
         cold = "yes" if row["cold_start"] else ""
-        table.add_row(str(row["user_id"]), f"{row['score']:.4f}", str(row["grade"]), cold)
+        user = escape(str(row["user_id"]))
+        table.add_row(user, f"{row['score']:.4f}", str(row["grade"]), cold)
     return table
 
 
 def _table_of_lists(rows: list[dict[str, Any]]) -> Table:
     table = Table("user", "position", "item", "score", "cold start")
     for row in rows:
-        user, cold = str(row["user_id"]), "yes" if row["cold_start"] else ""
+        user, cold = escape(str(row["user_id"])), "yes" if row["cold_start"] else ""
         for position, item in enumerate(row["items"], start=1):
-            table.add_row(user, str(position), item["item_id"], f"{item['score']:.4f}", cold)
+            name, score = escape(item["item_id"]), f"{item['score']:.4f}"
+            table.add_row(user, str(position), name, score, cold)
         if not row["items"]:
             table.add_row(user, "", "nothing to offer", "", cold)
     return table

@@ -68,18 +68,24 @@ def check_users(users: Sequence[object], field: str) -> None:
 
 
 def check_ids(ids: Sequence[object], field: str) -> None:
-    """Every id must be a non-empty string of at most `MAX_ID_BYTES` bytes of UTF-8."""
+    """Every id must be as in `check_id`."""
     for position, one in enumerate(ids):
-        if not isinstance(one, str):
-            raise RequestError(
-                f"{field}[{position}]: {show(one)} is not a string", "send ids as strings"
-            )
-        # A character takes at most 4 bytes, so most ids need not be encoded to be measured.
-        if not one or (len(one) * 4 > MAX_ID_BYTES and len(one.encode()) > MAX_ID_BYTES):
-            raise RequestError(
-                f"{field}[{position}]: {show(one)} has {len(one.encode())} bytes",
-                f"send 1 to {MAX_ID_BYTES} bytes",
-            )
+        check_id(one, field, position)
+
+
+def check_id(one: object, field: str, position: int | None = None) -> None:
+    """An id must be a non-empty string of at most `MAX_ID_BYTES` bytes of UTF-8."""
+    # A character takes at most 4 bytes, so most ids need not be encoded to be measured.
+    if isinstance(one, str) and 1 <= len(one) <= MAX_ID_BYTES // 4:
+        return
+    where = field if position is None else f"{field}[{position}]"
+    if not isinstance(one, str):
+        raise RequestError(f"{where}: {show(one)} is not a string", "send ids as strings")
+    if not one or len(one.encode()) > MAX_ID_BYTES:
+        raise RequestError(
+            f"{where}: {show(one)} has {len(one.encode())} bytes",
+            f"send 1 to {MAX_ID_BYTES} bytes",
+        )
 
 
 def check_rows(count: int, field: str) -> None:

@@ -210,6 +210,17 @@ def test_predictions_come_through_the_api_server(api_double: Any) -> None:
 
 
 @pytest.mark.usefixtures("endpoint")
+def test_lists_come_through_the_api_server(api_double: Any) -> None:
+    """Of an objective that chooses items, in the form that this machine's have."""
+    items = [{"item_id": "tea", "score": 0.5, "probability": 1.0}]
+    about = {"user_id": "u1", "items": items, "cold_start": True, "fallback": ""}
+    body = json.dumps({"prediction_id": "p", "predictions": [about]}).encode()
+    api_double.service("churn-predictor", lambda _path, _body: (200, body))
+    assert json.loads(run("predict", "churn", "u1", "--json").stdout) == [about]
+    assert "tea" in run("predict", "churn", "u1").stdout
+
+
+@pytest.mark.usefixtures("endpoint")
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"predictions": [0.5]}'])
 def test_another_server_behind_the_endpoint_is_an_error_in_words(
     api_double: Any, body: bytes

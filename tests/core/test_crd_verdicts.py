@@ -46,7 +46,7 @@ FULL: dict[str, Any] = {
             "minimum_positives": 100,
             "schedule": "0 3 * * 1",
         },
-        "serving": {"replicas": {"min": 1, "max": 10}},
+        "serving": {"replicas": {"min": 1, "max": 10}, "index": "exact"},
         "monitoring": {"schedule": "0 * * * *", "retrain": {"cooldown": "24h"}},
     },
 }
@@ -70,6 +70,7 @@ DURATION = "spec/propensity/within"
 SCHEDULE = "spec/training/schedule"
 WHERE = "spec/propensity/where"
 REPLICAS = "spec/serving/replicas"
+INDEX = "spec/serving/index"
 NAME = "metadata/name"
 LABELS = "metadata/labels"
 NOTES = "metadata/annotations"
@@ -135,6 +136,8 @@ GOOD: list[tuple[str, Any]] = [
     (REPLICAS, {"min": 0}),
     (REPLICAS, {"min": 5, "max": 5}),
     (REPLICAS, {"min": 5.0, "max": 9}),
+    (INDEX, "approximate"),
+    (INDEX, None),
     *(
         (SCHEDULE, text)
         for text in (
@@ -258,6 +261,7 @@ BAD: list[tuple[str, Any]] = [
     (REPLICAS, {"min": 3, "max": 2}),
     (REPLICAS, {"min": 11}),
     (REPLICAS, {"max": 10_001}),
+    *((INDEX, wrong) for wrong in ("", "fast", "Exact", True, ["exact"])),
     *(
         (SCHEDULE, text)
         for text in (
@@ -326,6 +330,7 @@ PLACES = [
     *("spec/population/active_within", "spec/training", "spec/training/cutoffs", SCHEDULE),
     *("spec/training/every", "spec/training/seed", "spec/training/minimum_positives", REPLICAS),
     *("spec/serving", f"{REPLICAS}/min", f"{REPLICAS}/max", "spec/monitoring", f"{WHERE}/item."),
+    INDEX,
     *("spec/monitoring/schedule", "spec/monitoring/retrain", "spec/monitoring/retrain/cooldown"),
 ]
 CRON = st.from_regex(

@@ -13,13 +13,18 @@ import pytest
 
 from tidemill.events import EventLog
 from tidemill.home import Home
-from tidemill.objective import Target
+from tidemill.objective import Objective, Target
 from tidemill.predictions import hash_features
+from tidemill.recommendation.history import History
+from tidemill.recommendation.interests import InterestDefinition, InterestEvent
 from tidemill_features.catalog import Catalog, Signal, save_catalog
 from tidemill_features.engine import compute_features
 from tidemill_features.follower import Follower
+from tidemill_features.interests import compute_histories
 from tidemill_features.materialization import materialize
 from tidemill_features.place import Place, save_place
+
+_FIELDS = ("by", "context", "exclude", "positions")
 
 
 @pytest.fixture
@@ -47,6 +52,56 @@ def features_of(
         return {k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)}
 
     return compute
+
+
+@pytest.fixture
+def interest_in() -> Callable[..., InterestDefinition]:
+    """`interest_in("order", view=0.2, days=16, by="item.brand", ...)`: names and their weights."""
+
+    def build(target: str = "order", days: float = 16, **others: Any) -> InterestDefinition:
+        fields = {each: others.pop(each) for each in _FIELDS if each in others}
+        events = (InterestEvent(event=target, where=others.pop("where", {})),)
+        events += tuple(InterestEvent(event=name, weight=w) for name, w in others.items())
+        horizon_us = int(days * 86_400_000_000)
+        return InterestDefinition(events=events, horizon_us=horizon_us, **fields)
+
+    return build
+
+
+@pytest.fixture
+def histories_of(
+    events_of: Callable[..., pa.Table], con_of: Callable[..., Any], cutoff: datetime
+) -> Callable[..., dict[str, History]]:
+    """`histories_of(definition, {"item": "i1", "days_ago": 3}, ...)`: each user's history."""
+
+    def compute(
+        definition: InterestDefinition,
+        *rows: Mapping[str, Any],
+        items: Mapping[str, str] | None = None,
+        users: list[str] | None = None,
+    ) -> dict[str, History]:
+        con = con_of(events_of(*rows), items)
+        found = compute_histories(con, definition, cutoff, users)
+        return {user: history for user, _, history in found}
+
+    return compute
+
+
+@pytest.fixture
+def choosing() -> Callable[..., Objective]:
+    """`choosing(within="16d", items={"by": "item.brand"}, kind="next_best_offer")`."""
+
+    def build(kind: str = "recommendation", name: str = "chosen", **changes: Any) -> Objective:
+        block = {"event": "order", "within": "16d", **changes}
+        document = {
+            "apiVersion": "tidemill.dev/v1alpha1",
+            "kind": "Objective",
+            "metadata": {"name": name},
+            "spec": {kind: block},
+        }
+        return Objective.model_validate(document)
+
+    return build
 
 
 @pytest.fixture

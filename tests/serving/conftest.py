@@ -28,6 +28,9 @@ from tidemill.home import Home
 from tidemill.online import open_online_writer
 from tidemill_serving.cli import register
 
+# For the builders of recommenders, which test files of this folder import.
+sys.path.append(str(Path(__file__).parent))
+
 FEATURES = ("any__days_since_last", "order__count_28d", "order__sum_28d")
 WEIGHTS = np.array([[-0.05], [0.3], [0.01]], dtype=np.float32)
 OBJECTIVE = "coupon-redemption"

@@ -47,15 +47,25 @@ _DYNAMIC = {
     CONTEXT: {0: "n"},
 }
 
+# For an index beside the graph, a k of 0 asks for queries alone: nothing is ranked then.
 # Items whose score becomes "nothing" may not be offered. A place of -1 changes nothing: it stands
 # for item 0 and offers a value that no minimum or maximum takes.
+_ASKED = """
+  everybody = Shape <end = 1> (history)
+  at_least = Min(k, single)
+  upto = Mul(everybody, at_least)
+  asked_query = Slice(query, start, upto)
+  asked_history = Slice(history, start, upto)
+  asked_repeat = Slice(repeat, start, upto)
+  asked_excluded = Slice(excluded, start, upto)
+"""
 _OWN_SCORES = """
-  own_place = Max(history, zero)
-  is_own = GreaterOrEqual(history, zero)
+  own_place = Max(asked_history, zero)
+  is_own = GreaterOrEqual(asked_history, zero)
   masks = Shape(allowed)
   last_mask = Gather(masks, zero)
   last = Sub(last_mask, one)
-  sizes = Shape(history)
+  sizes = Shape(asked_history)
   users = Gather(sizes, zero)
   rows = Range(zero, users, one)
   mask_row = Min(rows, last)
@@ -65,14 +75,14 @@ _OWN_SCORES = """
   mask = Reshape(allowed, flat)
   is_allowed = Gather(mask, mask_place)
   is_offered = And(is_own, is_allowed)
-  own_score = Where(is_offered, repeat, nothing)
+  own_score = Where(is_offered, asked_repeat, nothing)
   cleared = Where(is_own, nothing, anything)
   without_own = ScatterElements <axis = 1, reduction = "min"> (product, own_place, cleared)
   scored = ScatterElements <axis = 1, reduction = "max"> (without_own, own_place, own_score)
 """
 _PRODUCT = """
   bias = Where(allowed, nil, nothing)
-  {product} = Gemm <transB = 1> (query, item_vectors, bias)
+  {product} = Gemm <transB = 1> (asked_query, item_vectors, bias)
 """
 _MASKED = "scored = Where(allowed, logits, nothing)"
 _WORTH = """
@@ -110,12 +120,13 @@ def export_recommender(
 ) -> None:
     """Write the whole recommender to `path`, one file with its weights inside.
 
+    The module is given every history with one place of -1 behind it, so never an empty one.
     `module(history, facts, activity, context)` gives log odds [n, items]; a factored one also has
     `query` of the same arguments, `item_vectors` [items, d] and `repeat(history, facts, activity)`
     [n, L]. `values` [items] makes the score an expected value; without `repeats` nothing of the
     history is offered.
     """
-    _export_torch(_Factors(module) if is_factored else module, is_factored, path)
+    _export_torch(_Factors(module) if is_factored else _Dense(module), is_factored, path)
     model = onnx.load(path)
     constants = _constants(items, values)
     width = None
@@ -128,8 +139,8 @@ def export_recommender(
     onnx.save(model, path)
 
 
-class _Factors(torch.nn.Module):
-    """The parts of a factored model that depend on the user."""
+class _Dense(torch.nn.Module):
+    """A model that never sees an empty history: every row ends with a place of -1."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         super().__init__()
@@ -141,9 +152,31 @@ class _Factors(torch.nn.Module):
         facts: torch.Tensor,
         activity: torch.Tensor,
         context: torch.Tensor,
+    ) -> torch.Tensor:
+        scores: torch.Tensor = self.module(*with_end(history, facts), activity, context)
+        return scores
+
+
+class _Factors(_Dense):
+    """The parts of a factored model that depend on the user."""
+
+    def forward(  # type: ignore[override]  # two outputs are what it is for
+        self,
+        history: torch.Tensor,
+        facts: torch.Tensor,
+        activity: torch.Tensor,
+        context: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        query = self.module.query(history, facts, activity, context)
-        return query, self.module.repeat(history, facts, activity)
+        ended = with_end(history, facts)
+        query = self.module.query(*ended, activity, context)
+        repeat = self.module.repeat(*ended, activity)
+        return query, repeat[:, : history.shape[1]]
+
+
+def with_end(history: torch.Tensor, facts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Histories [n, L + 1] and their facts, with a place of -1 behind each."""
+    pad = torch.nn.functional.pad
+    return pad(history, (0, 1), value=-1), pad(facts, (0, 0, 0, 1))
 
 
 def _export_torch(module: torch.nn.Module, is_factored: bool, path: Path) -> None:
@@ -176,14 +209,15 @@ def _choice(is_factored: bool, repeats: bool, is_valued: bool) -> str:
     """The steps from a model's outputs to the best items, in ONNX's text form."""
     steps = [_MASKED]
     if is_factored:
-        steps = [_PRODUCT.format(product="product" if repeats else "scored")]
+        steps = [_ASKED, _PRODUCT.format(product="product" if repeats else "scored")]
         steps += [_OWN_SCORES] if repeats else []
     if is_valued:
         steps.append(_WORTH)
+    of_whom = "asked_" if is_factored else ""
     if not repeats:
-        steps.append("unwanted = Concat <axis = 1> (history, excluded)")
+        steps.append(f"unwanted = Concat <axis = 1> ({of_whom}history, {of_whom}excluded)")
     best = _BEST.format(
-        struck="excluded" if repeats else "unwanted",
+        struck=f"{of_whom}excluded" if repeats else "unwanted",
         ranked="worth" if is_valued else "scored",
     )
     return "\n".join([*steps, best, _EXPECTED if is_valued else _CHANCE])
@@ -199,6 +233,8 @@ def _constants(items: int, values: NDArray[np.float32] | None) -> dict[str, NDAr
         "none": np.array(-1),
         "flat": np.array([-1]),
         "second": np.array([1]),
+        "single": np.array([1]),
+        "start": np.array([0]),
         "items": np.array(items),
         "all": np.array([items]),
     }
@@ -221,8 +257,9 @@ def _append(graph: onnx.GraphProto, choice: str, constants: dict[str, NDArray[An
         graph.initializer.append(numpy_helper.from_array(constants[name], names.get(name, name)))
     # ONNX Runtime works in place only where it can prove that the shapes are equal.
     size = int(constants["items"])
+    rows = "asked" if "asked_query" in made else "n"
     for name in made.intersection(_FULL_SIZE):
-        graph.value_info.append(_tensor(names[name], onnx.TensorProto.FLOAT, "n", size))
+        graph.value_info.append(_tensor(names[name], onnx.TensorProto.FLOAT, rows, size))
 
 
 def _declare(graph: onnx.GraphProto, items: int, width: int | None) -> None:

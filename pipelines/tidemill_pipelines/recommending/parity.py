@@ -25,6 +25,7 @@ from tidemill.recommendation.bundle import (
 )
 from tidemill.recommendation.interests import ACTIVITY, FACTS
 from tidemill_pipelines.export import open_session
+from tidemill_pipelines.recommending.graph import with_end
 
 Feeds = dict[str, NDArray[Any]]
 _PARITY = 1e-5
@@ -63,8 +64,9 @@ def largest_difference(recommender: Recommender, path: Path, seed: int = 0) -> f
 def expected_scores(recommender: Recommender, feeds: Feeds) -> NDArray[np.float64]:
     """[n, items]: what each item's score should be, -inf where it may not be offered."""
     names = (HISTORY, FACTS_INPUT, ACTIVITY_INPUT, CONTEXT)
+    history, facts, *others = (torch.from_numpy(feeds[name]) for name in names)
     with torch.inference_mode():
-        logits = recommender.module.eval()(*(torch.from_numpy(feeds[name]) for name in names))
+        logits = recommender.module.eval()(*with_end(history, facts), *others)
     scores: NDArray[np.float64] = torch.sigmoid(logits.double()).numpy()
     if recommender.values is not None:
         scores = scores * recommender.values
@@ -95,17 +97,26 @@ def _requests(recommender: Recommender, rng: np.random.Generator) -> Iterator[Fe
     for users, length, struck in _SHAPES:
         for masks, share in ((1, 1.0), (users, 0.5), (1, 0.0)):
             history = _places(rng, users, length, items)
-            own = (history >= 0)[..., None]
-            facts = rng.lognormal(0, 2, (users, length, len(FACTS))) * own
+            facts = _sums_and_ages(rng, (users, length), len(FACTS)) * (history >= 0)[..., None]
             yield {
                 HISTORY: history,
                 FACTS_INPUT: facts.astype(np.float32),
-                ACTIVITY_INPUT: rng.lognormal(1, 1, (users, len(ACTIVITY))).astype(np.float32),
+                ACTIVITY_INPUT: _sums_and_ages(rng, (users,), len(ACTIVITY)),
                 CONTEXT: rng.integers(-1, recommender.contexts, users),
                 ALLOWED: rng.random((masks, items)) < share,
                 EXCLUDED: _places(rng, users, struck, items),
                 COUNT: rng.choice([1, 3, items, items + 5], 1),
             }
+
+
+def _sums_and_ages(
+    rng: np.random.Generator, shape: tuple[int, ...], width: int
+) -> NDArray[np.float32]:
+    """Facts or activity as they may be: sums, then days since the last and since the first."""
+    found = rng.lognormal(0, 2, (*shape, width))
+    first = np.floor(rng.lognormal(3, 2, shape))
+    found[..., -2], found[..., -1] = np.floor(first * rng.random(shape)), first
+    return found.astype(np.float32)
 
 
 def _places(rng: np.random.Generator, users: int, length: int, items: int) -> NDArray[np.int64]:

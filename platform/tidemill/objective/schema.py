@@ -24,11 +24,12 @@ from tidemill.objective.kubernetes_metadata import (
     Name,
 )
 from tidemill.objective.numbers import Whole
-from tidemill.objective.recommending import Choice, EventName, NextBestOffer, Recommendation
+from tidemill.objective.recommending import EventName, NextBestOffer, Recommendation
 from tidemill.objective.schedule import Schedule
 from tidemill.objective.where import Where
 
 API_VERSION = "tidemill.dev/v1alpha1"
+Index = Literal["exact", "approximate"]
 Type = Literal["propensity", "churn", "recommendation", "next_best_offer"]
 _TYPES: tuple[str, ...] = get_args(Type)
 _ONE_TYPE = f"exactly one of {', '.join(_TYPES)} must be given"
@@ -130,10 +131,14 @@ class Replicas(Block):
 
 
 class Serving(Block):
-    """How predictions are served on Kubernetes."""
+    """How predictions are served."""
 
     replicas: Replicas = Replicas()
-    """How many servers run."""
+    """How many servers run on Kubernetes."""
+    index: Index = "exact"
+    """How the best of many items are found: by looking at every one (`exact`), or in an index
+    (`approximate`), many times as fast from some hundred thousand items on, at the price of a few
+    in a hundred. Filters and exclusions hold either way. For recommendations only."""
 
 
 class Retrain(Block):
@@ -177,7 +182,7 @@ class Spec(Block):
     training: Training = Training()
     """From how much history, and when."""
     serving: Serving = Serving()
-    """On how many servers."""
+    """On how many servers, and how."""
     monitoring: Monitoring = Monitoring()
     """How often the running model is checked, and what follows."""
 
@@ -224,7 +229,7 @@ class Objective(Block):
         return cast(Type, given)
 
     @property
-    def choice(self) -> Choice | None:
+    def choice(self) -> Recommendation | NextBestOffer | None:
         """The block of an objective that chooses items; None for one that predicts an outcome."""
         return self.spec.recommendation or self.spec.next_best_offer
 

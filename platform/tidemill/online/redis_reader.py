@@ -45,7 +45,8 @@ class RedisReader:
         return int(self._ask("GET", self._keys.updates) or 0)
 
     def read(self, entities: Sequence[str]) -> OnlineRows:
-        return self._columns.unpack(self.read_packed(entities))
+        rows = self.read_packed(entities)  # reading may follow to another layout
+        return self._columns.unpack(rows)
 
     def read_packed(self, entities: Sequence[str]) -> list[tuple[int, bytes] | None]:
         while (stored := self._fetch(entities)) is None:

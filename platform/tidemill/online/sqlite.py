@@ -203,6 +203,8 @@ class SqliteReader:
 
     def _fetch(self, keys: Sequence[str]) -> tuple[dict[str, tuple[int, bytes]], int | None]:
         """(cutoff, vector) of the keys found, and the view's generation if any was."""
+        if not keys:
+            return {}, None
         query = (
             "SELECT entity, cutoff, vector, (SELECT generation FROM views WHERE view = ?1) "
             f"FROM rows WHERE view = ?1 AND entity IN (?{',?' * (len(keys) - 1)})"

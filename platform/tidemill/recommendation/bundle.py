@@ -7,7 +7,7 @@ Inputs (n users, L items of history, E exclusions, I items of the model):
     context   int64 [n]            position in the model's list of contexts, -1 for none
     allowed   bool [m, I]          what may be offered; m is n, or 1 for all alike
     excluded  int64 [n, E]         what may not be offered to each user, -1 where none
-    k         int64 [1]            at most I
+    k         int64 [1]            at most I; 0 asks a factored model for its query and repeat alone
 Outputs:
     item      int64 [n, k]         best first; -1 where nothing more may be offered
     score     float32 [n, k]       probability (times value, for offers); 0 where item is -1

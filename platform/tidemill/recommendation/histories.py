@@ -82,7 +82,7 @@ class ItemTable:
 
 @dataclass(frozen=True)
 class RecommendationSet:
-    """Everything one training reads. Built by `tidemill_features.interests`."""
+    """Everything one training reads. Built by `tidemill_features.recommendation_set`."""
 
     folder: Path
     items: ItemTable

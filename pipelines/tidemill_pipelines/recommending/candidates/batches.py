@@ -91,3 +91,10 @@ def sample_users(histories: Histories, most_pairs: int, seed: int) -> Users:
         return np.arange(count)
     rng = np.random.default_rng(seed)
     return np.sort(rng.choice(count, max(count * most_pairs // pairs, 1), replace=False))
+
+
+def membership(histories: Histories, items: int, users: Users | None = None) -> sp.csr_matrix:
+    """[users, items], 1 where an item is in the history."""
+    known = interactions(histories, items, users)
+    known.data = np.ones_like(known.data)
+    return known

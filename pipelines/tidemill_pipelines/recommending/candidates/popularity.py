@@ -22,7 +22,7 @@ _UNSEEN = 0.5
 
 
 class Popular(FactorScores):
-    """Log odds that some user is interested, by context where one is known."""
+    """Log odds that some user is interested; in their context, of who has no history."""
 
     def __init__(self, log_odds: NDArray[np.float64], of_context: NDArray[np.int64]) -> None:
         """`log_odds` [contexts kept + 1, items], everybody's first; `of_context` [contexts], the
@@ -37,12 +37,13 @@ class Popular(FactorScores):
 
     def query(
         self,
-        history: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
-        facts: torch.Tensor,  # noqa: ARG002 - the same
+        history: torch.Tensor,
+        facts: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
         activity: torch.Tensor,  # noqa: ARG002 - the same
         context: torch.Tensor,
     ) -> torch.Tensor:
-        return self.picks[self.rows[context + 1]]
+        is_unknown = (history < 0).all(dim=1)
+        return self.picks[self.rows[torch.where(is_unknown, context + 1, 0)]]
 
 
 class Popularity:

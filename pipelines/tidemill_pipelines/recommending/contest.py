@@ -1,0 +1,151 @@
+"""Blends of some candidates, judged on users they were not fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tidemill_pipelines.recommending.blend import (
+    Scaling,
+    Weights,
+    fit_weights,
+    log_odds,
+    scaling_of,
+    user_columns,
+)
+from tidemill_pipelines.recommending.panel import Cells, Judged, Panel, judge
+from tidemill_pipelines.recommending.repeat import Repeat, RepeatRows, columns_of, fit_repeat
+
+_MOST_ROWS = 200_000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything a blend is fitted to."""
+
+    panel: Panel
+    cells: Cells
+    activity: NDArray[np.float32]
+    """[m, ACTIVITY] of the panel's users."""
+    statistics: torch.Tensor
+    """[items, 3], see `item_statistics`."""
+    scaling: Scaling
+    """Of all candidates."""
+
+
+def evidence_of(panel: Panel, cells: Cells, statistics: torch.Tensor) -> Evidence:
+    activity = np.array(panel.window.histories.activity[panel.users])
+    new = ~cells.is_own
+    weights = (cells.weight * panel.weights[cells.user])[new]
+    users = user_columns(torch.from_numpy(activity)).numpy()[cells.user[new]]
+    return Evidence(
+        panel, cells, activity, statistics, scaling_of(cells.scores[new], users, weights)
+    )
+
+
+def fit_blend(
+    evidence: Evidence, parts: Sequence[int], members: NDArray[np.bool_], seed: int
+) -> Weights:
+    """Weights of some candidates, positions in `Cells.scores`, from some of the panel's users."""
+    cells = evidence.cells
+    rows = _sample(~cells.is_own & members[cells.user], seed)
+    return fit_weights(
+        cells.scores[rows][:, parts],
+        _user_columns(evidence, rows),
+        cells.label[rows],
+        cells.weight[rows] * evidence.panel.weights[cells.user[rows]],
+        part_of(evidence.scaling, parts),
+    )
+
+
+def blend_odds(evidence: Evidence, parts: Sequence[int], weights: Weights) -> NDArray[np.float32]:
+    """[cells]."""
+    every = np.arange(len(evidence.cells.user))
+    users = _user_columns(evidence, every)
+    scaling = part_of(evidence.scaling, parts)
+    return log_odds(evidence.cells.scores[:, parts], users, scaling, weights)
+
+
+def fit_again(
+    evidence: Evidence,
+    blended: NDArray[np.float32],
+    members: NDArray[np.bool_],
+    seed: int,
+    is_final: bool,
+) -> Repeat:
+    """The repeat model of some of the panel's users; only the final one with hidden units."""
+    cells = evidence.cells
+    rows = np.flatnonzero(cells.is_own & members[cells.user])
+    if not is_final:
+        rows = _sample(cells.is_own & members[cells.user], seed)
+    return fit_repeat(_rows(evidence, blended, rows), evidence.statistics, seed, deep=is_final)
+
+
+def judge_blend(
+    evidence: Evidence, parts: Sequence[int], repeats: bool, seed: int
+) -> Judged:
+    """Each half of the panel by the blend that was fitted to the other half."""
+    cells, halves = evidence.cells, evidence.panel.is_first_half
+    odds = np.full(len(cells.user), -np.inf, np.float32)
+    for half in (halves, ~halves):
+        weights = fit_blend(evidence, parts, ~half, seed)
+        blended = blend_odds(evidence, parts, weights)
+        judged = half[cells.user]
+        odds[judged] = blended[judged]
+        if repeats:
+            again = fit_again(evidence, blended, ~half, seed, is_final=False)
+            rows = np.flatnonzero(judged & cells.is_own)
+            with torch.no_grad():
+                found = again.odds(columns_of(again, _rows(evidence, blended, rows)))
+            odds[rows] = found.numpy()
+    if not repeats:
+        odds[cells.is_own] = -np.inf
+    new = np.where(cells.is_own, -np.inf, odds)
+    return judge(evidence.panel, _ranked(evidence, odds), _ranked(evidence, new))
+
+
+def part_of(scaling: Scaling, parts: Sequence[int]) -> Scaling:
+    chosen = list(parts)
+    return Scaling(
+        scaling.mean[chosen], scaling.scale[chosen], scaling.user_mean, scaling.user_scale
+    )
+
+
+def _ranked(evidence: Evidence, odds: NDArray[np.floating]) -> NDArray[np.int64]:
+    """[m, count] of the cells' items; -1 where odds are -inf."""
+    cells, panel = evidence.cells, evidence.panel
+    order = np.lexsort((-odds, cells.user))
+    user = cells.user[order]
+    place = np.arange(len(order)) - np.searchsorted(user, user)
+    kept = (place < panel.count) & np.isfinite(odds[order])
+    ranked = np.full((len(panel.users), panel.count), -1, np.int64)
+    ranked[user[kept], place[kept]] = cells.item[order][kept]
+    return ranked
+
+
+def _user_columns(evidence: Evidence, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    found = user_columns(torch.from_numpy(evidence.activity)).numpy()
+    return np.asarray(found[evidence.cells.user[rows]], np.float32)
+
+
+def _rows(evidence: Evidence, blended: NDArray[np.float32], rows: NDArray[np.int64]) -> RepeatRows:
+    cells = evidence.cells
+    return RepeatRows(
+        cells.item[rows],
+        cells.facts[rows],
+        evidence.activity[cells.user[rows]],
+        blended[rows],
+        cells.label[rows],
+        evidence.panel.weights[cells.user[rows]],
+    )
+
+
+def _sample(chosen: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+    rows = np.flatnonzero(chosen)
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, _MOST_ROWS, replace=False))

@@ -1,0 +1,217 @@
+"""Users that candidates are judged and blended on, and what each candidate says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tidemill_features.histories import Outcomes, Window
+from tidemill_pipelines.recommending.candidates.batches import Batch, Users, batches
+from tidemill_pipelines.recommending.candidates.candidate import Scores
+from tidemill_pipelines.recommending.ranking import (
+    PerUser,
+    ndcg_per_user,
+    new_outcomes,
+    recall_per_user,
+)
+
+_MOST_USERS = 3_000
+_MOST_CELLS = 100_000_000
+_FEWEST_USERS = 200
+_BEST = 40
+_RANDOM = 60
+"""Items of each user that stand for all that no candidate ranks high."""
+_NEVER = -1e9
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A sample of a window's users: half of them with outcomes where those are rare."""
+
+    window: Window
+    users: Users
+    weights: NDArray[np.float64]
+    """[m], how many users each stands for."""
+    is_first_half: NDArray[np.bool_]
+    """[m], to blend on one half and judge on the other."""
+    count: int
+    """Places that are judged."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Metrics of one ranking, for each user of the panel; NaN without an outcome."""
+
+    ndcg: PerUser
+    ndcg_new: PerUser
+    recall: PerUser
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Pairs of user and item that candidates are blended on, and their scores there."""
+
+    user: NDArray[np.int64]
+    """[cells], position in the panel, ascending."""
+    item: NDArray[np.int64]
+    is_own: NDArray[np.bool_]
+    """Whether the item is in the user's history."""
+    label: NDArray[np.bool_]
+    """Whether it was among the outcomes."""
+    weight: NDArray[np.float64]
+    """How many such pairs it stands for."""
+    facts: NDArray[np.float32]
+    """[cells, FACTS], 0 for new items."""
+    scores: NDArray[np.float32]
+    """[cells, candidates]."""
+
+
+def panel_of(window: Window, items: int, count: int, seed: int) -> Panel:
+    """All users, or as many of those with and without outcomes as can be scored."""
+    most = int(np.clip(_MOST_CELLS // max(items, 1), _FEWEST_USERS, _MOST_USERS))
+    rng = np.random.default_rng(seed)
+    has_outcome = np.diff(window.outcomes.offsets) > 0
+    groups = [np.flatnonzero(has_outcome), np.flatnonzero(~has_outcome)]
+    sizes = _shares(len(groups[0]), len(groups[1]), most)
+    drawn = [rng.choice(g, size, replace=False) for g, size in zip(groups, sizes, strict=True)]
+    weights = [np.full(len(d), len(g) / max(len(d), 1)) for d, g in zip(drawn, groups, strict=True)]
+    users = np.concatenate(drawn)
+    order = np.argsort(users)
+    is_first_half = rng.random(len(users)) < 0.5
+    return Panel(window, users[order], np.concatenate(weights)[order], is_first_half, count)
+
+
+def _shares(first: int, second: int, most: int) -> tuple[int, int]:
+    if first + second <= most:
+        return first, second
+    taken = min(first, max(most // 2, most - second))
+    return taken, min(second, most - taken)
+
+
+def observe(panel: Panel, candidates: Sequence[Scores], seed: int) -> tuple[list[Judged], Cells]:
+    """Score all items for the panel once with each candidate; keep what judging and blending need.
+
+    Blending sees each candidate's best new items, the outcomes, the own history, and random items
+    that stand for the rest.
+    """
+    items = candidates[0].items
+    rng = np.random.default_rng(seed)
+    parts, ranked, ranked_new, done = [], [], [], 0
+    for users, batch in batches(panel.window.histories, panel.users, items):
+        with torch.no_grad():
+            scores = [each(*batch.inputs()).numpy() for each in candidates]
+        tops = [_top(each, panel.count) for each in scores]
+        own = batch.history.numpy()
+        news = [_top(_without_own(each, own), max(_BEST, panel.count)) for each in scores]
+        ranked.append(np.stack(tops))
+        ranked_new.append(np.stack(news)[..., : panel.count])
+        pool = [each[:, :_BEST] for each in news]
+        cells = _cells(panel.window, users, batch, scores, pool, rng)
+        parts.append(replace(cells, user=cells.user + done))
+        done += len(users)
+    judged = [
+        judge(panel, all_items, new)
+        for all_items, new in zip(
+            np.concatenate(ranked, axis=1), np.concatenate(ranked_new, axis=1), strict=True
+        )
+    ]
+    return judged, _joined(parts)
+
+
+def judge(panel: Panel, ranked: NDArray[np.int64], ranked_new: NDArray[np.int64]) -> Judged:
+    """Metrics of rankings [m, count], of all items and of those new to the user."""
+    outcomes = outcomes_of(panel.window.outcomes, panel.users)
+    new = outcomes_of(new_outcomes(panel.window.outcomes, panel.window.histories), panel.users)
+    return Judged(
+        ndcg_per_user(ranked, outcomes, panel.count),
+        ndcg_per_user(ranked_new, new, panel.count),
+        recall_per_user(ranked, outcomes, panel.count),
+    )
+
+
+def _top(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """[n, count], best first; -1 where there is nothing more."""
+    found = torch.from_numpy(scores).topk(min(count, scores.shape[1]))
+    items = np.where(found.values.numpy() > _NEVER / 2, found.indices.numpy(), -1)
+    return np.pad(items, ((0, 0), (0, count - items.shape[1])), constant_values=-1)
+
+
+def _without_own(scores: NDArray[np.float32], own: NDArray[np.int64]) -> NDArray[np.float32]:
+    masked = scores.copy()
+    row, place = np.nonzero(own >= 0)
+    masked[row, own[row, place]] = _NEVER
+    return masked
+
+
+def _cells(
+    window: Window,
+    users: Users,
+    batch: Batch,
+    scores: Sequence[NDArray[np.float32]],
+    pool: Sequence[NDArray[np.int64]],
+    rng: np.random.Generator,
+) -> Cells:
+    """The cells of a few users; `user` counts from the first of them."""
+    items = scores[0].shape[1]
+    outcomes = outcomes_of(window.outcomes, users)
+    rows = np.repeat(np.arange(len(users)), np.diff(outcomes.offsets))
+    labelled = rows * items + outcomes.items
+    own_row, place = np.nonzero(batch.history.numpy() >= 0)
+    own = own_row * items + batch.history.numpy()[own_row, place]
+    seen = np.concatenate([_row_keys(each, items) for each in pool])
+    certain = np.unique(np.concatenate([labelled, own, seen]))
+    drawn = np.setdiff1d(np.unique(_draw(len(users), items, rng)), certain)
+    keys = np.concatenate([certain, drawn])
+    order = np.argsort(keys)
+    user, item = np.divmod(keys[order], items)
+    weight = np.concatenate([np.ones(len(certain)), _stands_for(certain, drawn, items, len(users))])
+    facts = np.zeros((len(keys), batch.facts.shape[2]), np.float32)
+    facts[np.searchsorted(keys[order], own)] = batch.facts.numpy()[own_row, place]
+    return Cells(
+        user=user,
+        item=item,
+        is_own=np.isin(keys[order], own),
+        label=np.isin(keys[order], labelled),
+        weight=weight[order],
+        facts=facts,
+        scores=np.stack([each[user, item] for each in scores], axis=1),
+    )
+
+
+def _row_keys(chosen: NDArray[np.int64], items: int) -> NDArray[np.int64]:
+    row, place = np.nonzero(chosen >= 0)
+    return row * items + chosen[row, place]
+
+
+def _draw(users: int, items: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Keys of random items for each user; of a small catalogue all."""
+    if items <= 2 * _RANDOM:
+        return np.arange(users * items)
+    drawn = rng.integers(0, items, (users, _RANDOM))
+    return (np.arange(users)[:, None] * items + drawn).ravel()
+
+
+def _stands_for(
+    certain: NDArray[np.int64], drawn: NDArray[np.int64], items: int, users: int
+) -> NDArray[np.float64]:
+    """How many pairs each drawn one stands for: all of its user's that are not certain."""
+    left = items - np.bincount(certain // items, minlength=users)
+    sampled = np.bincount(drawn // items, minlength=users)
+    return (left / np.maximum(sampled, 1))[drawn // items]
+
+
+def outcomes_of(outcomes: Outcomes, users: Users) -> Outcomes:
+    """The outcomes of some users, in their order."""
+    lengths = np.diff(outcomes.offsets)[users]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    at = np.repeat(outcomes.offsets[users] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return Outcomes(offsets, outcomes.items[at], outcomes.values[at])
+
+
+def _joined(parts: Sequence[Cells]) -> Cells:
+    names = [field.name for field in fields(Cells)]
+    return Cells(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -23,7 +23,7 @@ class Client:
         self.wire.sendall(request)
 
     def receive(self) -> float | None:
-        """Seconds from question to answer once that is whole. Raises RuntimeError if it is no 200."""
+        """Seconds from question to answer once that is whole. Raises RuntimeError for a fault."""
         data = self.wire.recv(262_144)
         self._received += data
         head, end, body = self._received.partition(_END_OF_HEAD)

@@ -287,8 +287,10 @@ def show_estimates(repetitions: int) -> None:
     ):
         shares = covered(valuations(eta, sessions, is_known, repetitions, unseen))
         keys = ("ips", "snips", "doubly_robust")
-        cells = " | ".join(f"{shares[key]:.0%}" for key in keys)
-        errors = ", ".join(f"{shares[f'{key} error']:.1%}" for key in keys)
+        cells, errors = " | ".join("-" for _ in keys), "-"
+        if shares["refused"] < 1:
+            cells = " | ".join(f"{shares[key]:.0%}" for key in keys)
+            errors = ", ".join(f"{shares[f'{key} error']:.1%}" for key in keys)
         source = "known" if is_known else "estimated"
         print(
             f"| {eta:g}, {sessions:,}, {source}, {1 - unseen:.0%} | {cells} | {errors} "

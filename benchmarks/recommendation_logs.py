@@ -45,9 +45,7 @@ def recommendation_set(
 ) -> RecommendationSet:
     """The set of a training at day `at`; `contexts` holds one for each user, -1 for none."""
     places = () if contexts is None else tuple(f"c{c}" for c in range(int(contexts.max()) + 1))
-    table = ItemTable(
-        tuple(ids), attributes or {}, np.ones(len(ids), np.float32), contexts=places
-    )
+    table = ItemTable(tuple(ids), attributes or {}, np.ones(len(ids), np.float32), contexts=places)
     of_user = np.full(int(log.users.max()) + 1, -1) if contexts is None else contexts
     earlier, later = (
         _window(log, cutoff, horizon, of_user) for cutoff in (at - 2 * horizon, at - horizon)

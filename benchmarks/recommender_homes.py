@@ -132,20 +132,21 @@ def facts_of(items: int, rng: np.random.Generator) -> NDArray[np.float32]:
     return facts.astype(np.float32)
 
 
-def make_home(home: Home, scene: Scene, *, is_approximate: bool) -> Home:
+def make_home(home: Home, scene: Scene) -> Home:
     """Everything that `tidemill serve` needs."""
     names = tuple(f"item-{number}" for number in range(scene.items))
     _write_bundle(home, scene, names)
     _write_histories(home, scene, names)
     brands = tuple(f"brand-{number}" for number in range(100))
     brand = Attribute(brands, (np.arange(scene.items) % len(brands)).astype(np.int32))
-    write_catalogue(
-        home.catalogue(NAME), Catalogue(names, {"brand": brand}, *always(scene.items))
-    )
-    if is_approximate:
-        home.objectives.mkdir(parents=True)
-        (home.objectives / f"{NAME}.yaml").write_text(_OBJECTIVE)
+    write_catalogue(home.catalogue(NAME), Catalogue(names, {"brand": brand}, *always(scene.items)))
     return home
+
+
+def declare_index(home: Home) -> None:
+    """From the next start on the server searches approximately."""
+    home.objectives.mkdir(parents=True)
+    (home.objectives / f"{NAME}.yaml").write_text(_OBJECTIVE)
 
 
 def _write_bundle(home: Home, scene: Scene, names: tuple[str, ...]) -> None:

@@ -65,6 +65,8 @@ def materialize(
 ) -> None:
     """Compute every user's features as of now and put them into the online store.
 
+    For objectives that choose items, also every user's history, and what may be offered now.
+
     The store is the home's own file, or the Redis that TIDEMILL_ONLINE_STORE names. Rows of a
     cutoff are computed once; running it again only copies them. `feast materialize` in
     `feature_repo/` does the same with Feast's own machinery, and slower. `--at now` leaves out the
@@ -100,7 +102,7 @@ def follow(
 ) -> None:
     """Watch the event log and keep the online store fresh, until SIGTERM or Ctrl-C.
 
-    When events come in, the features of their users are computed as of now and put into the online
+    When events come in, the features and histories of their users are computed as of now and put into the online
     store, a second or so later. When it cannot be told whose features have changed, or thousands
     have, everybody's are computed in the background, as `tidemill features materialize --at now`
     does. It may be killed and started again at any time, and more than one may run.

@@ -24,7 +24,7 @@ from tidemill.recommendation.catalogue import read_catalogue
 from tidemill.recommendation.history import LAYOUT
 from tidemill.recommendation.shown import Shown, encode_shown
 from tidemill_serving.batching import Batcher
-from tidemill_serving.capping import CappedList
+from tidemill_serving.capping import SPARE, keep_caps
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.merging import Asked, example_of
 from tidemill_serving.offers import Cap, Offers
@@ -36,14 +36,12 @@ from tidemill_serving.predictor import (
 )
 from tidemill_serving.randomising import arrange
 from tidemill_serving.recommendation_query import RecommendationQuery, count_for
-from tidemill_serving.recommender_model import Found, RecommenderModel, select_rows
+from tidemill_serving.recommender_model import Found, RecommenderModel
 from tidemill_serving.search import declared_index, open_searcher
 from tidemill_serving.stored_histories import Known, graph_inputs, read_known
 
 POPULAR = "popular"
 """Fallback of a user none of whose items is known to the model."""
-_SPARE = 4
-"""Times as many items are searched as are missing where caps will leave some out."""
 
 
 class Prepared(NamedTuple):
@@ -98,10 +96,10 @@ class Recommender:
         self._logs = logs
         self._own = threading.local()
         self._random = np.random.default_rng()
-        searcher = open_searcher(model, declared_index(home, model.metadata.objective))
-        self._batcher = Batcher(searcher, example_of(model))
         self._read: tuple[int, int] | None = None
         self.refresh()
+        searcher = open_searcher(model, declared_index(home, model.metadata.objective))
+        self._batcher = Batcher(searcher, example_of(model))
 
     def predict(
         self, query: RecommendationQuery, prediction_id: str | None = None
@@ -136,7 +134,7 @@ class Recommender:
             known=known,
             inputs={**inputs, ALLOWED: allowed},
             k=k,
-            fetch=min(_SPARE * k, len(metadata.items)) if caps else k,
+            fetch=min(SPARE * k, len(metadata.items)) if caps else k,
             caps=caps,
         )
 
@@ -146,7 +144,10 @@ class Recommender:
         """Keep the caps, arrange, and log."""
         if not np.isfinite(found.score.sum()):
             raise ModelOutputError(f"{self.model.name} {self.model.version}: score is not finite")
-        item, score = self._capped(prepared, found) if prepared.caps else found
+        if prepared.caps:
+            search = self.model.search
+            found = keep_caps(found, prepared.caps, prepared.k, prepared.inputs, search)
+        item, score = found
         is_there = item >= 0
         lengths = is_there.sum(axis=1)
         if share := self.model.metadata.randomise:
@@ -185,31 +186,6 @@ class Recommender:
     def everybody(self) -> list[str]:
         """Users of the online store, sorted. Raises OnlineStoreError."""
         return self._reader().entities()
-
-    def _capped(self, prepared: Prepared, found: Found) -> Found:
-        """Lists within the caps: what they rule out is masked and more is searched for."""
-        lists = [CappedList(prepared.k, prepared.caps) for _ in found.item]
-        for capped, items, scores in zip(lists, *_as_lists(found), strict=True):
-            capped.extend(items, scores)
-        short = _short_lists(lists, range(len(lists)), found)
-        while short:
-            rows, step = short, self.model.rows_per_run
-            short = []
-            for at in range(0, len(rows), step):
-                part = rows[at : at + step]
-                more = self._search_on(prepared, [lists[row] for row in part], part)
-                short += _short_lists(lists, part, more)
-        return _padded(lists, prepared.k)
-
-    def _search_on(self, prepared: Prepared, lists: list[CappedList], rows: list[int]) -> Found:
-        inputs = select_rows(prepared.inputs, rows)
-        allowed = inputs[ALLOWED][0]
-        inputs[ALLOWED] = np.stack([capped.open_items(allowed) for capped in lists])
-        missing = max(prepared.k - len(capped.items) for capped in lists)
-        found = self.model.search(inputs, min(_SPARE * missing, len(allowed)))
-        for capped, items, scores in zip(lists, *_as_lists(found), strict=True):
-            capped.extend(items, scores)
-        return found
 
     def _stored(self, users: Sequence[str | None]) -> Sequence[tuple[int, bytes] | None]:
         named = [user for user in users if user is not None]
@@ -261,22 +237,3 @@ def trimmed(values: NDArray[Any], lengths: NDArray[np.int64]) -> list[list[Any]]
     if values.size == int(lengths.sum()):
         return rows
     return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
-
-
-def _as_lists(found: Found) -> tuple[list[list[int]], list[list[float]]]:
-    return found.item.tolist(), found.score.tolist()
-
-
-def _short_lists(lists: list[CappedList], rows: Sequence[int], found: Found) -> list[int]:
-    """Those of `rows`, found in this order, that are not full though there may be more."""
-    ended = (found.item[:, -1] < 0).tolist()
-    return [row for row, end in zip(rows, ended, strict=True) if not (end or lists[row].is_full)]
-
-
-def _padded(lists: list[CappedList], count: int) -> Found:
-    item = np.full((len(lists), count), -1, dtype=np.int64)
-    score = np.zeros((len(lists), count), dtype=np.float32)
-    for row, capped in enumerate(lists):
-        item[row, : len(capped.items)] = capped.items
-        score[row, : len(capped.scores)] = capped.scores
-    return Found(item, score)

@@ -72,7 +72,7 @@ class RecommenderModel:
     @property
     def rows_per_run(self) -> int:
         """Users that are scored at once."""
-        return max(1, _CELLS_PER_RUN // len(self.metadata.items))
+        return rows_per_run(len(self.metadata.items))
 
     def search(self, inputs: Inputs, count: int) -> Found:
         """The best `count` items of each row of the graph's `inputs`, all but `k`."""
@@ -89,6 +89,11 @@ class RecommenderModel:
     def _search(self, inputs: Inputs, count: int) -> Found:
         feed = {**inputs, COUNT: np.array([count], dtype=np.int64)}
         return Found(*self.run(_OUTPUTS, feed, None))
+
+
+def rows_per_run(items: int) -> int:
+    """Users that are scored at once where there are so many items."""
+    return max(1, _CELLS_PER_RUN // items)
 
 
 def select_rows(inputs: Inputs, rows: slice | list[int]) -> dict[str, NDArray[Any]]:
@@ -109,6 +114,8 @@ def load_recommender(
             f"{path} has no items to offer", hint="retrain with `tidemill train OBJECTIVE`"
         )
     _warm_up(model, path)
+    # Made here rather than by the first request, which would wait a second for a million items.
+    _ = model.positions, model.contexts, model.names
     return model
 
 

@@ -11,7 +11,7 @@ from tidemill.events import EventLog
 from tidemill.events.identity.decisions import Decision, decide
 from tidemill.events.schema import EVENTS
 from tidemill.recommendation.history import pack_history, unpack_history
-from tidemill.recommendation.interests import ExclusionRule, PositionWeights
+from tidemill.recommendation.interests import FACTS, ExclusionRule, PositionWeights
 from tidemill_features.instants import in_microseconds
 from tidemill_features.interest_log import InterestLog
 from tidemill_features.interests import compute_histories, rebuild_histories
@@ -156,6 +156,17 @@ def test_several_cutoffs_of_one_pass_are_as_each_alone(con, definition, cutoff):
         for at in both:
             with closing(InterestLog(con, definition, [at])) as alone:
                 assert facts_of(together, at) == facts_of(alone, at)
+
+
+def test_an_exposure_counts_from_when_it_was_known(definition, events_of, con_of, cutoff):
+    """Also where several cutoffs are computed in one pass."""
+    ten, twenty = (cutoff - timedelta(days=days) for days in (10, 20))
+    shown = {"name": "shown", "days_ago": 25, "received": ten, "properties": '{"at": 3}'}
+    con = con_of(events_of({"item": "i1", **shown}, {"name": "view", "item": "i1", "days_ago": 24}))
+    both = [in_microseconds(at) for at in (twenty, cutoff)]
+    with closing(InterestLog(con, definition, both)) as log:
+        totals = [next(log.blocks(at)).facts[0, FACTS.index("total")] for at in both]
+    assert totals == [np.float32(0.3), np.float32(0.3 * 2.9)]
 
 
 def facts_of(log, at):

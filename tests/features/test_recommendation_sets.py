@@ -144,7 +144,7 @@ def test_items_need_their_users(build):
 def test_a_person_of_two_ids_is_one_user(build):
     """Who is known to be one."""
     alias = order("new", None, 2, name="$alias", properties='{"previous_id": "old"}')
-    rows = [order("old", "i1", 3), order("new", "i1", 3), order("new", "i2", 3)]
+    rows = [order("old", "i1", 20), order("new", "i1", 3), order("new", "i2", 3)]
     with pytest.raises(EventLogError, match="no item to choose"):
         build(*rows, alias, items={"minimum_users": 2})
 

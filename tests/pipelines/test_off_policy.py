@@ -113,6 +113,14 @@ def test_live_is_what_was_clicked() -> None:
     assert found.live.value == pytest.approx(feedback.clicked.sum() / 600)
 
 
+def test_a_ranking_is_no_better_than_itself() -> None:
+    """What the randomisation costs is not counted for or against anybody."""
+    found = value(simulated(1_200, np.arange(1, LENGTH + 1)), KNOWN)
+    assert isinstance(found, Valuation)
+    assert found.gain.value == pytest.approx(0)
+    assert found.unswapped.lower < truth(np.arange(1, LENGTH + 1)) < found.unswapped.upper
+
+
 def test_items_that_were_not_shown_are_refused() -> None:
     """With half of the list unheard of, no estimate is given, and the share is named."""
     shown = simulated(600)

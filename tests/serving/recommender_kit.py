@@ -35,6 +35,7 @@ LOCAL[0, 1::2] = 6
 DEFINITION = InterestDefinition(
     events=(InterestEvent(event="order"),), horizon_us=28 * 86_400_000_000
 )
+BRANDLESS = (0, 4)
 USERS = 60
 CUTOFF = 1_700_000_000_000_000
 PAST, FUTURE = CUTOFF, 4_000_000_000_000_000
@@ -148,9 +149,10 @@ def catalogue(
     ends: Mapping[str, int] | None = None,
     brands: Sequence[str] = ("b0", "b1", "b2", "b3"),
 ) -> Catalogue:
-    """`brands` in turn, kind `even` or `odd`; i0 has no brand. All available until `ends`."""
+    """`brands` in turn, kind `even` or `odd`; i0 and i4 have no brand. All available until
+    `ends`."""
     numbers = np.array([int(item[1:]) for item in items], dtype=np.int32)
-    codes = np.where(numbers == 0, -1, numbers % len(brands)).astype(np.int32)
+    codes = np.where(np.isin(numbers, BRANDLESS), -1, numbers % len(brands)).astype(np.int32)
     brand = Attribute(tuple(brands), codes)
     kind = Attribute(("even", "odd"), numbers % 2)
     start, end = always(len(items))

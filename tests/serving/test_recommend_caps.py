@@ -10,8 +10,9 @@ from recommender_kit import lists, recommend
 
 def greedy(items, count, **caps):
     """The list by hand: best first, passing over what a cap rules out."""
-    brand = {item: None if item == "i0" else int(item[1:]) % 4 for item in items}
-    kind = {item: int(item[1:]) % 2 for item in items}
+    numbers = {item: int(item[1:]) for item in items}
+    brand = {item: None if at in kit.BRANDLESS else at % 4 for item, at in numbers.items()}
+    kind = {item: at % 2 for item, at in numbers.items()}
     of = {"brand": brand, "kind": kind}
     chosen = []
     for item in items:

@@ -68,6 +68,7 @@ def shop(kit):
     yield server
     server.process.kill()
     server.process.wait()
+    server.stderr.close()
     shutil.rmtree(root)
 
 

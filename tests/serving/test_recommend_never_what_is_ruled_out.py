@@ -33,7 +33,7 @@ def random_filter(rng):
     if rng.random() < 0.5:
         brands = rng.choice(4, 2, replace=False)
         filters["item.brand"] = tuple(f"b{brand}" for brand in brands)
-        meets &= np.isin(numbers % 4, brands) & (numbers != 0)
+        meets &= np.isin(numbers % 4, brands) & ~np.isin(numbers, kit.BRANDLESS)
     meets[LEFT_OUT] = False
     return (filters, meets) if meets.any() else random_filter(rng)
 

@@ -16,7 +16,6 @@ from tidemill_monitoring.intervals import judge_ratio, wilson_interval
 from tidemill_monitoring.performance import outcomes_unknown
 from tidemill_monitoring.quality import DeadFeatures, judge_quality
 from tidemill_monitoring.rebuild import MAXIMUM_PAIRS
-from tidemill_monitoring.served import from_us
 from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict
 from tidemill_monitoring.volumes import earlier_windows
 
@@ -46,7 +45,11 @@ def check_skew(inputs: ChoiceInputs, seed: int = 0) -> Verdict:
     chosen = np.random.default_rng(seed).permutation(len(lists))[:MAXIMUM_PAIRS]
     sample = [lists[place] for place in np.sort(chosen).tolist()]
     rebuilt = _rebuilt(inputs, sample)
-    differing = [each.user for each in sample if each.checksum != rebuilt[each]]
+    differing = [
+        each.user
+        for each, checksum in zip(sample, rebuilt, strict=True)
+        if each.checksum != checksum
+    ]
     evidence = {"rows": len(sample), "differing_users": differing[:_SHOWN_DIFFERENCES]}
     if not differing:
         equal = f"{len(sample)} served histories equal their offline rebuild exactly."
@@ -98,16 +101,14 @@ def check_outcomes(inputs: ChoiceInputs) -> tuple[Verdict, Verdict]:
     )
 
 
-def _rebuilt(inputs: ChoiceInputs, sample: list[ShownList]) -> dict[ShownList, int]:
+def _rebuilt(inputs: ChoiceInputs, sample: list[ShownList]) -> list[int]:
     """CRC-32 of each history as it is computed now, as of then; 0 where there is none."""
-    from tidemill_features.interests import compute_histories  # duckdb
+    from tidemill_features.interests import rebuild_histories  # duckdb
 
-    checksums: dict[ShownList, int] = {}
-    for cutoff in sorted({each.cutoff for each in sample}):
-        lists = {each.user: each for each in sample if each.cutoff == cutoff}
-        found = compute_histories(
-            inputs.con, inputs.metadata.interests, from_us(cutoff), list(lists)
-        )
-        packed = {user: zlib.crc32(pack_history(history)) for user, _, history in found}
-        checksums |= {each: packed.get(user, 0) for user, each in lists.items()}
-    return checksums
+    found = rebuild_histories(
+        inputs.con,
+        inputs.metadata.interests,
+        [each.user for each in sample],
+        [each.cutoff for each in sample],
+    )
+    return [0 if history is None else zlib.crc32(pack_history(history)) for history in found]

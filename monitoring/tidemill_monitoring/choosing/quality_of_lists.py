@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tidemill.recommendation.ranking import ndcg_per_user
 
 from tidemill.recommendation.bundle import RecommenderMetadata
 from tidemill.recommendation.histories import Outcomes
+from tidemill.recommendation.ranking import ndcg_per_user
 from tidemill_monitoring.choosing.answers import ShownList
 from tidemill_monitoring.intervals import Estimate, judge_ratio
 from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict

@@ -65,6 +65,7 @@ def _show(compared: Compared) -> None:
         table = Table("clicks on a list", "value", "90% interval")
         for name, each in (
             (f"version {compared.live}, as it was", found.live),
+            (f"version {compared.live}, without random swaps", found.unswapped),
             (f"version {compared.version}, IPS", found.ips),
             (f"version {compared.version}, SNIPS", found.snips),
             (f"version {compared.version}, doubly robust", found.doubly_robust),

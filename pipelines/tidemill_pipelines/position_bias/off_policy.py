@@ -8,7 +8,7 @@ anew from their own error too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,11 +50,14 @@ class Valuation:
     """Kish's effective number of the weighted clicks."""
     support: float
     live: Estimate
+    """What was clicked."""
+    unswapped: Estimate
+    """The live ranking as it was before items changed places at random, doubly robust."""
     ips: Estimate
     snips: Estimate
     doubly_robust: Estimate
     gain: Estimate
-    """Doubly robust minus live, on the same lists."""
+    """Doubly robust, the other ranking minus the live one, both unswapped, on the same lists."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,11 @@ def value(
     if reason:
         return Refused(reason, effective, support)
     model = RewardModel(feedback, weighing.examined)
+    values = None if propensities is None else propensities.values
     drawn = _bootstrap(feedback, propensities, model, np.random.default_rng(seed))
-    point = _values(_user_sums(feedback, weighing, model).sum(axis=1))
+    point = _values(_user_sums(feedback, values, model).sum(axis=1))
     limits = np.quantile(drawn, _LEVELS, axis=0)
-    live, ips, snips, robust, gain = (
+    live, unswapped, ips, snips, robust, gain = (
         Estimate(float(v), float(low), float(high))
         for v, low, high in zip(point, *limits, strict=True)
     )
@@ -94,6 +98,7 @@ def value(
         effective=effective,
         support=support,
         live=live,
+        unswapped=unswapped,
         ips=ips,
         snips=snips,
         doubly_robust=robust,
@@ -123,38 +128,43 @@ def _too_little(effective: float, support: float) -> str:
     return ""
 
 
-_SUMS = 6
-"""Lists, clicks, weighted clicks, weighted looks, looks proposed, doubly robust clicks."""
-
-
-def _user_sums(feedback: Feedback, weighing: Weighing, model: RewardModel) -> Floats:
-    """[_SUMS, users]."""
+def _user_sums(feedback: Feedback, propensities: Floats | None, model: RewardModel) -> Floats:
+    """[7, users]: lists, clicks, weighted clicks, weighted looks, looks proposed, and doubly robust
+    clicks of the other and of the live ranking."""
     user, users = feedback.user[feedback.answer], int(feedback.user.max()) + 1
     absent_user = feedback.user[feedback.absent_answer]
+    weighing = _weigh(feedback, propensities)
+    as_ranked = _weigh(replace(feedback, proposed=feedback.intended), propensities)
     predicted = model.predict(feedback.answer, feedback.item)
     absent = model.predict(feedback.absent_answer, feedback.absent_item) * weighing.absent
     looks = weighing.weight * weighing.examined
-    weighted = weighing.weight * feedback.clicked
-    robust = weighing.proposed * predicted + weighted - looks * predicted
     proposed = np.bincount(user, weighing.proposed, users)
+    robust = _robust(weighing, feedback, predicted)
     found: Floats = np.stack(
         [
             np.bincount(feedback.user, minlength=users).astype(np.float64),
             np.bincount(user, feedback.clicked, users),
-            np.bincount(user, weighted, users),
+            np.bincount(user, weighing.weight * feedback.clicked, users),
             np.bincount(user, looks, users),
             proposed + np.bincount(absent_user, weighing.absent, users),
             np.bincount(user, robust, users) + np.bincount(absent_user, absent, users),
+            np.bincount(user, _robust(as_ranked, feedback, predicted), users),
         ]
     )
     return found
 
 
+def _robust(weighing: Weighing, feedback: Feedback, predicted: Floats) -> Floats:
+    """What is predicted, corrected by what came of it; [rows]."""
+    surprise = feedback.clicked - weighing.examined * predicted
+    return weighing.proposed * predicted + weighing.weight * surprise
+
+
 def _values(sums: Floats) -> Floats:
-    """Live, IPS, SNIPS, DR and DR minus live for a list, from totals [_SUMS]."""
-    lists, clicks, weighted, looks, proposed, robust = sums
+    """Live, unswapped, IPS, SNIPS, DR and gain for a list, from totals [7]."""
+    lists, clicks, weighted, looks, proposed, robust, unswapped = sums
     normalised = weighted * proposed / looks if looks > 0 else np.nan
-    found: Floats = np.array([clicks, weighted, normalised, robust, robust - clicks])
+    found: Floats = np.array([clicks, unswapped, weighted, normalised, robust, robust - unswapped])
     found /= max(lists, 1.0)
     return found
 
@@ -165,13 +175,13 @@ def _bootstrap(
     model: RewardModel,
     rng: np.random.Generator,
 ) -> Floats:
-    """Values [_DRAWS, 5] of resampled users under propensities within their error."""
+    """Values [_DRAWS, 6] of resampled users under propensities within their error."""
     users = int(feedback.user.max()) + 1
-    found = np.empty((_DRAWS, 5))
+    found = np.empty((_DRAWS, 6))
     for draw in range(_DRAWS):
         if not draw or (propensities is not None and propensities.covariance.any()):
             redrawn = None if propensities is None else _redrawn(propensities, rng)
-            sums = _user_sums(feedback, _weigh(feedback, redrawn), model)
+            sums = _user_sums(feedback, redrawn, model)
         chosen = rng.multinomial(users, np.full(users, 1 / users))
         found[draw] = _values(sums @ chosen)
     return found

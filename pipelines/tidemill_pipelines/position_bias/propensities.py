@@ -25,6 +25,8 @@ _PRIOR_CLICKS = 1.0
 """Strength of the prior that a position is as good as the first, in clicks: it keeps a position
 without clicks finite, and is nothing beside the clicks that the gate asks for."""
 _STEPS = 100
+_LONGEST_STEP = 2.0
+"""Of a logarithm, at a time: the likelihood is flat far from its maximum."""
 _PRECISE = 1e-8
 
 
@@ -85,7 +87,7 @@ def _fit(counts: Counts, last: int) -> tuple[Floats, Floats]:
     for _ in range(_STEPS):
         step = np.zeros(last)
         step[1:] = np.linalg.solve(information[1:, 1:], gradient[1:])
-        size = 1.0
+        size = min(1.0, _LONGEST_STEP / max(np.abs(step).max(), 1e-12))
         while (reached := _likelihood(counts, logs + size * step))[0] < value - 1e-12:
             size /= 2
         logs = logs + size * step

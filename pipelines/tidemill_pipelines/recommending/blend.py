@@ -154,8 +154,7 @@ class FactorBlend(Blend):
         """[n, d]."""
         is_known, slopes, offset = self.of_users(history, activity)
         queries = [
-            cast(FactorScores, part).query(history, facts, activity, context)
-            for part in self.parts
+            cast(FactorScores, part).query(history, facts, activity, context) for part in self.parts
         ]
         weighed = [slopes[:, i : i + 1] * query for i, query in enumerate(queries)]
         known = torch.cat([*weighed, offset.unsqueeze(1)], dim=1)
@@ -170,6 +169,6 @@ def is_factored(parts: Sequence[Scores]) -> bool:
 def _moments(
     values: NDArray[np.float32], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    mean = np.average(values, axis=0, weights=weights)
+    mean = np.asarray(np.average(values, axis=0, weights=weights), np.float64)
     spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
     return mean, np.maximum(spread, _SMALLEST_SCALE)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from tidemill.errors import NotReadyError
 from tidemill_features.histories import RecommendationSet
-from tidemill_pipelines.recommending.blend import scaling_of, user_columns
-from tidemill_pipelines.recommending.candidates.als import ImplicitAls
 from tidemill_pipelines.recommending.candidates.candidate import Candidate, FactorScores, Scores
-from tidemill_pipelines.recommending.candidates.ease import Ease, LowRankEase
-from tidemill_pipelines.recommending.candidates.item_knn import ItemKnn
-from tidemill_pipelines.recommending.candidates.markov import Markov
-from tidemill_pipelines.recommending.candidates.own_frequency import OwnFrequency
-from tidemill_pipelines.recommending.candidates.popularity import Popularity
+from tidemill_pipelines.recommending.candidates.roster import ROSTER
 from tidemill_pipelines.recommending.contest import (
     Evidence,
     blend_odds,
@@ -31,17 +28,12 @@ from tidemill_pipelines.recommending.hybrid import hybrid_of
 from tidemill_pipelines.recommending.panel import Judged, observe, panel_of
 from tidemill_pipelines.recommending.repeat import item_statistics
 
-ROSTER: tuple[Candidate, ...] = (
-    Popularity(),
-    OwnFrequency(),
-    ImplicitAls(),
-    LowRankEase(500),
-    LowRankEase(2500),
-    ItemKnn(),
-    Markov(),
-    Ease(500),
-    Ease(2500),
-)
+_BYTES_OF_AN_ITEM = 12_000
+"""Vectors and neighbours of all candidates, twice."""
+_BYTES_OF_A_PAIR = 40
+_MOST_PAIRS = 10_000_000
+_BYTES_OF_A_USER = 200
+_BYTES_AT_LEAST = 1_500_000_000
 
 
 @dataclass(frozen=True)
@@ -50,12 +42,13 @@ class CandidateResult:
 
     name: str
     ndcg: float
+    """Over all items; NaN where it was not tried, as the rest."""
     ndcg_new: float
-    """Of items that were new to the user."""
+    """Over items that were new to the user."""
     recall: float
     cpu_seconds: float
     note: str
-    """Why it was left out, or what it was fitted to; empty if there is nothing to say."""
+    """Why it was not tried; empty if it was."""
 
 
 @dataclass(frozen=True)
@@ -63,77 +56,165 @@ class Fitted:
     """The recommender that won, fitted to the newest histories."""
 
     module: torch.nn.Module
+    """From history, facts, activity and context to log odds [n, items]."""
     model: str
     is_factored: bool
+    """Whether the module has `query`, `item_vectors` and `repeat`."""
     candidates: list[CandidateResult]
 
 
 @dataclass(frozen=True)
-class _Contestant:
+class _Trained:
+    candidate: Candidate
+    scores: Scores
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class _Blended:
     name: str
     parts: tuple[int, ...]
     judged: Judged
+    cpu_seconds: float
 
 
 def fit(
     data: RecommendationSet, *, repeats: bool, count: int, seed: int, say: Callable[[str], None]
 ) -> Fitted:
-    window, items = data.earlier, data.items
-    results: list[CandidateResult] = []
-    fitted: list[tuple[Candidate, Scores, float]] = []
+    """Choose on the earlier window, then learn from the later histories; its outcomes stay unread.
+
+    Blends are fitted to one half of the users and judged on the other. The best mean of NDCG over
+    all items and over new ones wins, unless a simpler blend is within one standard error of it
+    (Breiman et al. 1984). Deterministic for a seed, data and thread count. Raises NotReadyError
+    where memory would not suffice.
+    """
+    _check_memory(data)
+    trained, results = _train(data, seed, say)
+    panel = panel_of(data.earlier, len(data.items.ids), count, seed)
+    judged, cells = observe(panel, [each.scores for each in trained], seed)
+    results = [
+        *(
+            _result(t.candidate.name, j, t.cpu_seconds)
+            for t, j in zip(trained, judged, strict=True)
+        ),
+        *results,
+    ]
+    statistics = item_statistics(data.earlier.histories, len(data.items.ids))
+    evidence = evidence_of(panel, cells, statistics)
+    blends = []
+    for name, parts in _line_up(trained, judged):
+        blends.append(_blended(evidence, name, parts, repeats, seed))
+        say(f"{name}: NDCG {_mean(blends[-1].judged.ndcg):.4f}")
+    best = _choose(blends)
+    module = _final(data, evidence, [trained[part] for part in best.parts], best, repeats, seed)
+    results += [_result(each.name, each.judged, each.cpu_seconds) for each in blends]
+    return Fitted(module, best.name, isinstance(module, FactorScores), results)
+
+
+def _train(
+    data: RecommendationSet, seed: int, say: Callable[[str], None]
+) -> tuple[list[_Trained], list[CandidateResult]]:
+    """All candidates that are for this data, and those that are not."""
+    histories, trained, refused = data.earlier.histories, [], []
     for candidate in ROSTER:
+        note = candidate.refusal(histories, data.items)
+        if note is not None:
+            nothing = float("nan")
+            refused.append(CandidateResult(candidate.name, nothing, nothing, nothing, 0.0, note))
+            say(f"{candidate.name}: {note}")
+            continue
         start = time.process_time()
-        scores = candidate.fit(window.histories, items, seed)
-        fitted.append((candidate, scores, time.process_time() - start))
-        say(f"{candidate.name}: {fitted[-1][2]:.1f} CPU seconds")
-    panel = panel_of(window, len(items.ids), count, seed)
+        scores = candidate.fit(histories, data.items, seed).eval()
+        trained.append(_Trained(candidate, scores, time.process_time() - start))
+        say(f"{candidate.name}: learned in {trained[-1].cpu_seconds:.1f} CPU seconds")
+    return trained, refused
+
+
+def _line_up(
+    trained: Sequence[_Trained], judged: Sequence[Judged]
+) -> list[tuple[str, tuple[int, ...]]]:
+    """Blends worth judging, simplest first; popularity comes first in each."""
+    learned = [i for i, t in enumerate(trained) if i > 0 and t.candidate.is_for_new]
+    factored = [i for i in learned if isinstance(trained[i].scores, FactorScores)]
+    merit = [_mean(each.ndcg_new) for each in judged]
+    blends: dict[tuple[int, ...], str] = {(0,): "popularity"}
+    for group in (factored, learned):
+        if group:
+            best = max(group, key=lambda i: merit[i])
+            blends.setdefault((0, best), f"popularity and {trained[best].candidate.name}")
+        if group is factored:
+            blends.setdefault((0, *factored), "blend of factors")
+    blends.setdefault((0, *learned), "blend of all")
+    return [(name, parts) for parts, name in blends.items()]
+
+
+def _blended(
+    evidence: Evidence, name: str, parts: tuple[int, ...], repeats: bool, seed: int
+) -> _Blended:
     start = time.process_time()
-    judged, cells = observe(panel, [scores for _, scores, _ in fitted], seed)
-    say(f"observed: {time.process_time() - start:.1f} CPU seconds")
-    for (candidate, _, cpu), each in zip(fitted, judged, strict=True):
-        results.append(_result(candidate.name, each, cpu))
-    evidence = evidence_of(panel, cells, item_statistics(window.histories, len(items.ids)))
-    sets = _sets([scores for _, scores, _ in fitted])
-    contestants = []
-    for name, parts in sets:
-        start = time.process_time()
-        found = judge_blend(evidence, parts, repeats, seed)
-        contestants.append(_Contestant(name, parts, found))
-        results.append(_result(name, found, time.process_time() - start))
-        say(str(results[-1]))
-    best = _choose(contestants)
-    final = [ROSTER[part].fit(data.later.histories, items, seed) for part in best.parts]
-    everybody = np.ones(len(panel.users), np.bool_)
+    judged = judge_blend(evidence, parts, repeats, seed)
+    return _Blended(name, parts, judged, time.process_time() - start)
+
+
+def _choose(blends: Sequence[_Blended]) -> _Blended:
+    merits = [_merit(each.judged) for each in blends]
+    best = max(merits, key=lambda merit: float(merit.mean()))
+    gaps = [best - merit for merit in merits]
+    errors = [gap.std() / np.sqrt(max(len(gap), 1)) for gap in gaps]
+    return next(
+        blend for blend, gap, e in zip(blends, gaps, errors, strict=True) if gap.mean() <= e
+    )
+
+
+def _merit(judged: Judged) -> NDArray[np.float64]:
+    """[users with an outcome]; who came to nothing new counts 0 there in every blend alike."""
+    has_outcome = ~np.isnan(judged.ndcg)
+    if not has_outcome.any():
+        return np.zeros(1)
+    return (judged.ndcg + np.nan_to_num(judged.ndcg_new))[has_outcome] / 2
+
+
+def _final(
+    data: RecommendationSet,
+    evidence: Evidence,
+    chosen: Sequence[_Trained],
+    best: _Blended,
+    repeats: bool,
+    seed: int,
+) -> torch.nn.Module:
+    """The chosen candidates learn anew from the later histories; the blend is from all users."""
+    histories, items = data.later.histories, len(data.items.ids)
+    parts = [each.candidate.fit(histories, data.items, seed) for each in chosen]
+    everybody = np.ones(len(evidence.panel.users), np.bool_)
     weights = fit_blend(evidence, best.parts, everybody, seed)
     again = None
     if repeats:
         blended = blend_odds(evidence, best.parts, weights)
         again = fit_again(evidence, blended, everybody, seed, is_final=True)
-        again.statistics = item_statistics(data.later.histories, len(items.ids))
-    module = hybrid_of(final, part_of(evidence.scaling, best.parts), weights, again)
-    return Fitted(module.eval(), best.name, isinstance(module, FactorScores), results)
+        again.statistics = item_statistics(histories, items)
+    scaling = part_of(evidence.scaling, best.parts)
+    return hybrid_of(parts, scaling, weights, again).eval().requires_grad_(False)
 
 
-def _sets(scores: Sequence[Scores]) -> list[tuple[str, tuple[int, ...]]]:
-    factored = [i for i, each in enumerate(scores) if isinstance(each, FactorScores)]
-    return [
-        ("popularity", (0,)),
-        *((f"popularity + {ROSTER[i].name}", (0, i)) for i in factored[1:]),
-        ("factored", tuple(factored)),
-        ("all", tuple(i for i in range(len(scores)) if i != 1)),
-    ]
+def _check_memory(data: RecommendationSet) -> None:
+    histories, items = data.later.histories, len(data.items.ids)
+    pairs = min(len(histories.items), _MOST_PAIRS)
+    needed = _BYTES_AT_LEAST + items * _BYTES_OF_AN_ITEM + pairs * _BYTES_OF_A_PAIR
+    needed += len(histories) * _BYTES_OF_A_USER
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > free:
+        raise NotReadyError(
+            f"learning from {len(histories):,} users and {items:,} items takes about "
+            f"{needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free",
+            hint="raise items.minimum_users, or train where there is more memory",
+        )
 
 
-def _choose(contestants: Sequence[_Contestant]) -> _Contestant:
-    merit = [np.nan_to_num(c.judged.ndcg) + np.nan_to_num(c.judged.ndcg_new) for c in contestants]
-    best = max(merit, key=lambda each: float(each.mean()))
-    for contestant, each in zip(contestants, merit, strict=True):
-        gap = best - each
-        if gap.mean() <= gap.std() / np.sqrt(len(gap)):
-            return contestant
-    raise AssertionError("the best is within its own error")
+def _result(name: str, judged: Judged, cpu: float) -> CandidateResult:
+    ndcg, new, recall = map(_mean, (judged.ndcg, judged.ndcg_new, judged.recall))
+    return CandidateResult(name, ndcg, new, recall, cpu, "")
 
 
-def _result(name: str, judged: Judged, cpu: float, note: str = "") -> CandidateResult:
-    means = (float(np.nanmean(each)) for each in (judged.ndcg, judged.ndcg_new, judged.recall))
-    return CandidateResult(name, *means, cpu, note)
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -85,9 +85,7 @@ def fit_again(
     return fit_repeat(_rows(evidence, blended, rows), evidence.statistics, seed, deep=is_final)
 
 
-def judge_blend(
-    evidence: Evidence, parts: Sequence[int], repeats: bool, seed: int
-) -> Judged:
+def judge_blend(evidence: Evidence, parts: Sequence[int], repeats: bool, seed: int) -> Judged:
     """Each half of the panel by the blend that was fitted to the other half."""
     cells, halves = evidence.cells, evidence.panel.is_first_half
     odds = np.full(len(cells.user), -np.inf, np.float32)

@@ -199,6 +199,8 @@ def _export_torch(module: torch.nn.Module, is_factored: bool, path: Path) -> Non
             output_names=[QUERY_OUTPUT, REPEAT_OUTPUT] if is_factored else [_LOGITS],
             dynamic_shapes=tuple(_DYNAMIC.values()),
             external_data=False,
+            # The exporter's own optimiser takes an epsilon of 1e-12 for zero and leaves it out.
+            optimize=False,
             verbose=False,
         )
     assert program is not None  # noqa: S101  # None only for dynamo=False

@@ -28,7 +28,7 @@ def fit_logistic(
 
     def loss(beta: NDArray[np.float64]) -> float:
         odds = design @ beta.astype(np.float32)
-        missed = np.logaddexp(0, np.where(labels, -odds, odds))
+        missed = np.logaddexp(0, odds * np.where(labels, -1, 1))
         return float(weights @ missed + 0.5 * ridge @ (beta - start) ** 2)
 
     beta, best = start, loss(start)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from tidemill_features.histories import Outcomes, Window
-from tidemill_pipelines.recommending.candidates.batches import Batch, Users, batches
+from tidemill_pipelines.recommending.candidates.batches import Batch, Users, batches, subset
 from tidemill_pipelines.recommending.candidates.candidate import Scores
 from tidemill_pipelines.recommending.ranking import (
     PerUser,
@@ -125,7 +125,7 @@ def observe(panel: Panel, candidates: Sequence[Scores], seed: int) -> tuple[list
 def judge(panel: Panel, ranked: NDArray[np.int64], ranked_new: NDArray[np.int64]) -> Judged:
     """Metrics of rankings [m, count], of all items and of those new to the user."""
     outcomes = outcomes_of(panel.window.outcomes, panel.users)
-    new = outcomes_of(new_outcomes(panel.window.outcomes, panel.window.histories), panel.users)
+    new = new_outcomes(outcomes, subset(panel.window.histories, panel.users))
     return Judged(
         ndcg_per_user(ranked, outcomes, panel.count),
         ndcg_per_user(ranked_new, new, panel.count),

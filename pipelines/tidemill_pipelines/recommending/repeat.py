@@ -136,7 +136,7 @@ def _train(model: Repeat, columns: torch.Tensor, rows: RepeatRows, seed: int) ->
             model.odds(columns[some]), labels[some], weights[some]
         )
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's has no types
         optimiser.step()
         schedule.step()
 

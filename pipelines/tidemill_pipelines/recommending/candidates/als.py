@@ -61,6 +61,7 @@ class ImplicitAls:
     """Users and items in turn, each row solved exactly."""
 
     name: ClassVar[str] = "implicit ALS"
+    is_for_new: ClassVar[bool] = True
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
         return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
 
 from tidemill_features.histories import Histories, ItemTable
-from tidemill_pipelines.recommending.candidates.batches import lengths_of
+from tidemill_pipelines.recommending.candidates.batches import Users, lengths_of
 from tidemill_pipelines.recommending.candidates.candidate import FactorScores
 from tidemill_pipelines.recommending.candidates.neural import steps_for, train
 
@@ -16,6 +17,7 @@ _LATEST = 32
 _WIDTH = 48
 _USERS = 128
 _NEGATIVES = 512
+"""Items that stand for all the others in one step."""
 _RATE = 0.005
 _FEWEST_USERS = 200
 _FAR = -1e4
@@ -75,6 +77,7 @@ class SelfAttention:
     """Learns to tell the next item of each history from random ones."""
 
     name: ClassVar[str] = "self-attention"
+    is_for_new: ClassVar[bool] = True
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
         users = int((lengths_of(histories) > 1).sum())
@@ -85,18 +88,34 @@ class SelfAttention:
     def fit(self, histories: Histories, items: ItemTable, seed: int) -> Attentive:
         torch.manual_seed(seed)
         rng, network = np.random.default_rng(seed), Network(len(items.ids))
-        users = np.flatnonzero(lengths_of(histories) > 1)
+        users, count = np.flatnonzero(lengths_of(histories) > 1), len(items.ids)
+        negatives = min(count, _NEGATIVES)
+        rarity = math.log(count / negatives)
 
         def loss() -> torch.Tensor:
             sequences = _sequences(histories, rng.choice(users, _USERS), rng)
             known, following = sequences[:, 1:], sequences[:, :-1]
             judged = (known >= 0) & (following >= 0)
-            targets = following[judged]
-            others = torch.from_numpy(rng.integers(0, len(items.ids), _NEGATIVES))
-            hidden = network(known)[judged]
-            offered = torch.cat([targets, others])
-            chances = hidden @ network.items(offered).T + network.bias(offered).T
-            return _sampled_softmax(chances, targets, offered)
+            hidden, targets = network(known)[judged], following[judged]
+            others = torch.from_numpy(rng.choice(count, negatives, replace=False))
+            right = (hidden * network.items(targets)).sum(dim=1) + network.bias(targets)[:, 0]
+            wrong = hidden @ network.items(others).T + network.bias(others).T
+            wrong = wrong.masked_fill(others == targets[:, None], -math.inf) + rarity
+            return cast(torch.Tensor, torch.logaddexp(right, wrong.logsumexp(dim=1)) - right).mean()
 
-        train(network.parameters(), loss, steps_for(_OPERATIONS_A_STEP), _RATE)
+        train(network.parameters(), loss, steps_for(_operations(negatives)), _RATE)
         return Attentive(network)
+
+
+def _sequences(histories: Histories, users: Users, rng: np.random.Generator) -> torch.Tensor:
+    """[users, latest + 1] items up to a random place of each history, latest first."""
+    longest = lengths_of(histories)[users]
+    skipped = (rng.random(len(users)) * np.maximum(longest - _LATEST, 1)).astype(np.int64)
+    place = skipped[:, None] + np.arange(_LATEST + 1)
+    inside = place < longest[:, None]
+    at = np.where(inside, histories.offsets[users][:, None] + place, 0)
+    return torch.from_numpy(np.where(inside, histories.items[at], -1).astype(np.int64))
+
+
+def _operations(negatives: int) -> float:
+    return 3.0 * _USERS * _LATEST * _WIDTH * (negatives + 8 * _WIDTH)

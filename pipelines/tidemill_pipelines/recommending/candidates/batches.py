@@ -98,3 +98,19 @@ def membership(histories: Histories, items: int, users: Users | None = None) -> 
     known = interactions(histories, items, users)
     known.data = np.ones_like(known.data)
     return known
+
+
+def subset(histories: Histories, users: Users) -> Histories:
+    """The histories of some users, in their order."""
+    lengths = lengths_of(histories)[users]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    pairs = np.repeat(histories.offsets[users] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return Histories(
+        histories.cutoff,
+        histories.users[users],
+        offsets,
+        histories.items[pairs],
+        histories.facts[pairs],
+        histories.activity[users],
+        histories.contexts[users],
+    )

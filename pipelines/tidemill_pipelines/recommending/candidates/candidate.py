@@ -13,7 +13,7 @@ class Scores(torch.nn.Module):
     """Scores of all items for n users, the higher the better. Exportable as ONNX.
 
     Calling it gives float32 [n, items] from history int64 [n, L], facts float32 [n, L, FACTS],
-    activity float32 [n, ACTIVITY] and context int64 [n], as tidemill.recommendation.bundle has them.
+    activity float32 [n, ACTIVITY] and context int64 [n], as in tidemill.recommendation.bundle.
     """
 
     items: int
@@ -62,7 +62,11 @@ class FactorScores(Scores):
 class Candidate(Protocol):
     """A way to learn scores."""
 
-    name: ClassVar[str]
+    is_for_new: ClassVar[bool]
+    """Whether it has something to say about items that are new to the user."""
+
+    @property
+    def name(self) -> str: ...
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:
         """Why this data is not for it, or None."""

@@ -49,6 +49,7 @@ class MultDae:
     """Learns to restore histories of which half is hidden."""
 
     name: ClassVar[str] = "Mult-DAE"
+    is_for_new: ClassVar[bool] = True
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
         if steps_for(_operations(len(items.ids))) < FEWEST_STEPS:

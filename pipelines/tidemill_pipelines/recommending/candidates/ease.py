@@ -36,7 +36,11 @@ class Ease:
     """
 
     penalty: float
-    name: ClassVar[str] = "EASE^R"
+    is_for_new: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        return f"EASE^R, penalty {self.penalty:,.0f}"
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
         return None
@@ -59,11 +63,15 @@ class LowRankEase:
 
     With X = U S V', the solution B = I - P diag(P)^-1, P = (X'X + penalty)^-1, becomes
     V (S^2 / (S^2 + penalty)) V' / (penalty diag(P)) off the diagonal: an inner product, whose cost
-    grows with the items and not their cube. V by randomised subspace iteration (Halko et al. 2011).
+    grows with the items and not their cube.
     """
 
     penalty: float
-    name: ClassVar[str] = "low-rank EASE^R"
+    is_for_new: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        return f"low-rank EASE^R, penalty {self.penalty:,.0f}"
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
         return None
@@ -110,16 +118,21 @@ def closed_form(shared: Array, penalty: float) -> Array:
         torch.from_numpy(shared.astype(np.float32)) + penalty * torch.eye(len(shared))
     )
     weights = -inverse / inverse.diagonal()
-    return weights.fill_diagonal_(0).numpy()
+    return np.asarray(weights.fill_diagonal_(0).numpy())
 
 
-def singular_vectors(known: sp.csr_matrix, seed: int) -> tuple[Array, Array]:
-    """The first right singular vectors [items, rank] and their strengths [rank]."""
-    rng = np.random.default_rng(seed)
-    width = min(_RANK + _OVERSAMPLING, *known.shape)
-    space = rng.normal(size=(known.shape[1], width)).astype(np.float32)
+def singular_vectors(matrix: sp.csr_matrix, seed: int, rank: int = _RANK) -> tuple[Array, Array]:
+    """The first right singular vectors [columns, rank] and their strengths [rank].
+
+    By randomised subspace iteration (Halko et al. 2011).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    width = min(rank + _OVERSAMPLING, *matrix.shape)
+    space = torch.randn(matrix.shape[1], width, generator=generator).numpy()
     for _ in range(_POWER_STEPS):
-        space, _ = np.linalg.qr(known.T @ (known @ space))
-    _, strengths, rotation = np.linalg.svd(known @ space, full_matrices=False)
-    rank = min(_RANK, width)
-    return (space @ rotation.T)[:, :rank], strengths[:rank]
+        mapped = matrix.T @ (matrix @ space)
+        space = torch.linalg.qr(torch.from_numpy(mapped)).Q.numpy()
+    projected = torch.from_numpy(matrix @ space)
+    _, strengths, rotation = torch.linalg.svd(projected, full_matrices=False)
+    vectors = torch.from_numpy(space) @ rotation.T
+    return vectors[:, :rank].numpy(), strengths[:rank].numpy()

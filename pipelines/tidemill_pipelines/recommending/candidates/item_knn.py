@@ -22,6 +22,7 @@ class ItemKnn:
     """Shrunken cosine between the items' columns of interest."""
 
     name: ClassVar[str] = "item-kNN"
+    is_for_new: ClassVar[bool] = True
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
         return None

@@ -33,6 +33,7 @@ class Markov:
     """Shares of what followed each item within a few steps, from the order of last interest."""
 
     name: ClassVar[str] = "Markov chain"
+    is_for_new: ClassVar[bool] = True
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
         return None

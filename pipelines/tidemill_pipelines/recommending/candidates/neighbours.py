@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tidemill_pipelines.recommending.candidates.batches import TOTAL
 from tidemill_pipelines.recommending.candidates.candidate import Scores, padded
 
-NEIGHBOURS = 100
+NEIGHBOURS = 50
 """Kept of each item, so that the graph's size and time grow with the items and not their square."""
 
 

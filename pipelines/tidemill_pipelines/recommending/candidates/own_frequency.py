@@ -39,6 +39,7 @@ class OwnFrequency:
     """Decayed with a half-life of four horizons; nothing is learned but what is popular."""
 
     name: ClassVar[str] = "own frequency"
+    is_for_new: ClassVar[bool] = False
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
         return None

@@ -12,7 +12,7 @@ from tidemill_features.histories import Histories, ItemTable
 from tidemill_pipelines.recommending.candidates.batches import DECAYED_ONE, lengths_of
 from tidemill_pipelines.recommending.candidates.candidate import FactorScores
 
-_AT_ONCE = 4_000_000
+_USERS_AT_ONCE = 100_000
 _MOST_CONTEXT_SHARES = 10_000_000
 """Contexts times items: beyond it only the contexts with the most users have a popularity."""
 _PRIOR_USERS = 50.0
@@ -50,6 +50,7 @@ class Popularity:
     """Users with interest in an item, each counted by how lately, in all and by context."""
 
     name: ClassVar[str] = "popularity"
+    is_for_new: ClassVar[bool] = True
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
         return None
@@ -68,22 +69,24 @@ class Popularity:
 
 def recent_users(histories: Histories, items: int) -> NDArray[np.float64]:
     """[items], users with interest, each by the half-life of one horizon and at most 1."""
-    counts, _ = _counts(histories, items, np.zeros(1, np.int64), 1)
-    return counts[0]
+    contexts = int(histories.contexts.max(initial=-1)) + 1
+    counts, _ = _counts(histories, items, np.zeros(contexts + 1, np.int64), 1)
+    return np.asarray(counts[0])
 
 
 def _counts(
     histories: Histories, items: int, row_of_context: NDArray[np.int64], rows: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Recent users of each item [rows, items] and users in each row [rows]."""
-    row = row_of_context[histories.contexts] if len(row_of_context) > 1 else 0
-    row = np.broadcast_to(row, len(histories))
-    of_pair = np.repeat(row, lengths_of(histories))
+    row = row_of_context[histories.contexts]
     counts = np.zeros(rows * items)
-    for start in range(0, len(of_pair), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    for start in range(0, len(histories), _USERS_AT_ONCE):
+        users = slice(start, start + _USERS_AT_ONCE)
+        ends = histories.offsets[[start, min(start + _USERS_AT_ONCE, len(histories))]]
+        part = slice(int(ends[0]), int(ends[1]))
+        of_pair = np.repeat(row[users], lengths_of(histories)[users])
         weights = np.minimum(histories.facts[part, DECAYED_ONE], 1)
-        cells = of_pair[part] * items + histories.items[part]
+        cells = of_pair * items + histories.items[part]
         counts += np.bincount(cells, weights, minlength=rows * items)
     return counts.reshape(rows, items), np.bincount(row, minlength=rows).astype(np.float64)
 

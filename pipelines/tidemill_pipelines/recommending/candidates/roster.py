@@ -1,0 +1,31 @@
+"""Everything that competes, popularity first."""
+
+from __future__ import annotations
+
+from tidemill_pipelines.recommending.candidates.als import ImplicitAls
+from tidemill_pipelines.recommending.candidates.attention import SelfAttention
+from tidemill_pipelines.recommending.candidates.attributes import Attributes
+from tidemill_pipelines.recommending.candidates.candidate import Candidate
+from tidemill_pipelines.recommending.candidates.dae import MultDae
+from tidemill_pipelines.recommending.candidates.ease import Ease, LowRankEase
+from tidemill_pipelines.recommending.candidates.item_knn import ItemKnn
+from tidemill_pipelines.recommending.candidates.markov import Markov
+from tidemill_pipelines.recommending.candidates.own_frequency import OwnFrequency
+from tidemill_pipelines.recommending.candidates.popularity import Popularity
+
+ROSTER: tuple[Candidate, ...] = (
+    Popularity(),
+    OwnFrequency(),
+    ImplicitAls(),
+    LowRankEase(500),
+    LowRankEase(2_000),
+    LowRankEase(8_000),
+    Attributes(),
+    MultDae(),
+    SelfAttention(),
+    Markov(),
+    ItemKnn(),
+    Ease(500),
+)
+"""Low-rank EASE^R with several penalties: what the blend makes of them is a filter of the spectrum
+that no single penalty gives."""

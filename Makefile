@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 
 .PHONY: help demo test test-cluster lint types layers check fix docs manifests bench-quality \
-	bench-serving bench-operator bench-ingest bench-data-quality \
+	bench-recommendation bench-serving bench-operator bench-ingest bench-data-quality \
 	image-sizes constraints clean
 
 help:  ## list the targets
@@ -48,6 +48,11 @@ bench-quality: $(VENV)/.installed-dev  ## the model beside LightGBM and the one-
 
 bench-serving: $(VENV)/.installed-dev  ## CPU time a request beside kserve and FastAPI
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/serving_recommendations.py
+
+bench-recommendation: $(VENV)/.installed-dev  ## recommenders beside each other; position bias
+	$(BIN)/python benchmarks/recommendation.py
+	$(BIN)/python benchmarks/position_bias.py
 
 bench-operator: $(VENV)/.installed-dev  ## a thousand Objectives on one operator
 	$(BIN)/python benchmarks/operating.py

@@ -2,7 +2,7 @@
 
 Clicks are simulated where the truth is known: a user looks at position k with probability 1 / k^eta
 and clicks an item looked at with its own probability of interest. In a tenth of the lists the first
-item changes places with another one. Needs torch; takes some minutes on one core.
+item changes places with another one. Needs torch; takes a quarter of an hour on one core.
 
 Rankers: 1,500 queries of 10 documents to learn from and as many to judge by; a small network with a
 softmax over each list, its clicks weighted or not; NDCG@10 of true relevance.

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill.recommendation.interests import HALF_LIVES, LONGEST_HISTORY
-from tidemill_features.histories import (
+from tidemill.recommendation.histories import (
     Histories,
     ItemTable,
     Outcomes,
     RecommendationSet,
     Window,
 )
+from tidemill.recommendation.interests import ACTIVITY, FACTS, HALF_LIVES, LONGEST_HISTORY
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -82,6 +82,40 @@ def ordered(users: int, items: int, per_user: int, seed: int) -> Log:
         chosen[strays, step] = rng.integers(0, items, int(strays.sum()))
     days = np.sort(rng.uniform(0, 100, size=chosen.shape), axis=1)
     return Log(np.repeat(np.arange(users), per_user), chosen.ravel(), days.ravel())
+
+
+def at_random(users: int, items: int, per_user: int, seed: int) -> RecommendationSet:
+    """A set of any size without the events behind it: long-tailed items in twenty groups, of which
+    a user likes one; both windows share their histories, and each user has two outcomes."""
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, 20, users)[:, None]
+    ranks = rng.random((users, per_user + 2)) ** 3 * (items // 20)
+    drawn = np.sort(ranks.astype(np.int32) * 20 + group, axis=1) % items
+    keep = np.diff(drawn, axis=1, prepend=-1) > 0
+    known, then = drawn[:, :-2], drawn[:, -2:]
+    kept, came = keep[:, :-2], keep[:, -2:]
+    facts = np.ones((int(kept.sum()), len(FACTS)), np.float32)
+    facts[:, :5] *= rng.integers(1, 4, (len(facts), 1))
+    histories = Histories(
+        START,
+        np.array([f"u{user:09d}" for user in range(users)]),
+        _offsets(kept.sum(axis=1)),
+        known[kept].astype(np.int32),
+        facts,
+        np.ones((users, len(ACTIVITY)), np.float32),
+        np.full(users, -1, np.int32),
+    )
+    found = then[came].astype(np.int32)
+    outcomes = Outcomes(_offsets(came.sum(axis=1)), found, np.full(len(found), np.nan, np.float32))
+    window = Window(histories, outcomes)
+    table = ItemTable(
+        tuple(f"i{item}" for item in range(items)), {}, np.ones(items, np.float32), contexts=()
+    )
+    return RecommendationSet(Path("made-up"), table, window, window)
+
+
+def _offsets(counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def _window(log: Log, cutoff: float, horizon: float, contexts: NDArray[np.int64]) -> Window:

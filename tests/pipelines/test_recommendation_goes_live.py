@@ -33,18 +33,17 @@ spec:
   recommendation: {event: order, within: 14d, count: 6}
   training: {minimum_positives: 100}
 """
-TASTES, PER_TASTE = 3, 12
+TASTES, PER_TASTE = 3, 20
 
 
-def tastes(events_of, users=150, days=80, seed=0):
-    """Everybody orders items of one taste, never the same twice within a month."""
+def tastes(events_of, users=150, seed=0):
+    """Everybody orders an item of their own taste every five days, and none of them twice."""
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(users):
-        taste = user % TASTES
-        for day in range(1, days, 5):
-            item = taste * PER_TASTE + (rng.integers(0, 4) + day // 5 * 4) % PER_TASTE
-            rows.append({"user": f"u{user:03}", "item": f"i{item:02}", "days_ago": day + 0.5})
+        own = user % TASTES * PER_TASTE + rng.permutation(PER_TASTE)
+        for time, item in enumerate(own[:16].tolist()):
+            rows.append({"user": f"u{user:03}", "item": f"i{item:02}", "days_ago": 5 * time + 1.5})
     return events_of(*rows)
 
 
@@ -58,7 +57,7 @@ def home(tmp_path_factory, events_of):
 
 
 def tidemill(home, *arguments):
-    done = subprocess.run(
+    return subprocess.run(
         [TIDEMILL, *arguments],
         cwd=home.root.parent,
         env={**os.environ, "TIDEMILL_HOME": str(home.root), "COLUMNS": "200"},
@@ -67,7 +66,6 @@ def tidemill(home, *arguments):
         timeout=290,
         check=False,
     )
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +103,7 @@ def test_a_better_recommender_goes_live(home, first):
 def test_people_read_how_it_went(first):
     """What there was, what won, and how good it is beside the simple rule."""
     log = " ".join(first["log"].split())
-    assert "ready: 36 items; models are chosen by" in log
+    assert "ready: 60 items; models are chosen by" in log
     assert "test window: NDCG@6 0." in log
     assert "gate: promote: first model" in log
 

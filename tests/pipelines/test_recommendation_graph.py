@@ -174,6 +174,35 @@ def test_scores_of_all_items_are_changed_where_they_are(recommender, path):
     assert sorted(read) == sorted(wide)
 
 
+def test_a_model_too_large_for_one_file_is_refused(path, monkeypatch):
+    """Before minutes are spent on it, with its size."""
+    monkeypatch.setattr("tidemill_pipelines.recommending.graph._LARGEST", 100)
+    with pytest.raises(BundleError, match="of weights, more than one ONNX file may hold"):
+        exported(path)
+
+
+def test_an_epsilon_survives_the_export(tmp_path):
+    """A guard of 1e-12 against a division by zero is not optimised away."""
+
+    class Guarded(Model):
+        def repeat(self, history, facts, activity):
+            return super().repeat(history, facts, activity) + facts[..., 0] / (
+                facts[..., 0] + 1e-12
+            )
+
+    recommender = Recommender(Guarded(), ITEMS, CONTEXTS, None, True)
+    export_recommender(
+        recommender.module,
+        items=ITEMS,
+        values=None,
+        repeats=True,
+        is_factored=True,
+        path=tmp_path / "m",
+    )
+    item, _ = ask(tmp_path / "m", facts=np.zeros((2, 2, 7), np.float32), k=np.array([ITEMS]))
+    assert (item >= 0).all()
+
+
 def test_what_is_expected_is_known_by_hand(recommender):
     """The reference of the check itself: a sigmoid, and minus infinity where nothing may stand."""
     feeds = {

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from tidemill_features.histories import Histories, Outcomes
-from tidemill_pipelines.recommending.ranking import (
+from tidemill.recommendation.histories import Histories, Outcomes
+from tidemill.recommendation.ranking import (
     coverage,
     diversity,
     ndcg_per_user,

@@ -116,6 +116,14 @@ def test_a_narrow_filter_is_searched_exactly(index: Searcher, model: Recommender
     assert same(one(index, asked), one(ExactSearch(model), asked))
 
 
+def test_a_mask_that_changes_holds_at_once(index: Searcher) -> None:
+    """What was counted of it before may cost recall, but offers nothing that is not allowed."""
+    allowed, history = np.ones((1, ITEMS), dtype=np.bool_), some_histories(1)[0]
+    best = one(index, ask(history, allowed=allowed)).item[0].tolist()
+    allowed[0, best] = False
+    assert not set(one(index, ask(history, allowed=allowed)).item[0].tolist()) & set(best)
+
+
 def test_too_few_items_leave_the_end_of_a_list_empty(index: Searcher) -> None:
     """As position -1 with score 0."""
     allowed = np.zeros((1, ITEMS), dtype=np.bool_)
@@ -219,4 +227,4 @@ def test_the_width_finds_the_share_it_is_made_for() -> None:
         read = ranked[: int(np.searchsorted(np.cumsum(partitions.sizes[ranked]), width)) + 1]
         inside = partitions.items_of(read, np.arange(int(partitions.sizes[read].sum())))
         found += len(set(inside.tolist()) & set(np.argsort(-(vectors @ query))[:20].tolist()))
-    assert found / 2_000 >= 0.97
+    assert found / 2_000 >= 0.95

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tidemill_pipelines.position_bias.compare import Compared
     from tidemill_pipelines.position_bias.off_policy import Estimate, Valuation
 
+_ROUNDING = 1e-9
+"""Clicks on a list; the same lists valued twice may differ by that."""
+
 
 def compare(
     objective: Annotated[str, typer.Argument(help="Name of an objective that chooses items.")],
@@ -84,8 +87,8 @@ def _show(compared: Compared) -> None:
 
 def _verdict(compared: Compared, found: Valuation) -> str:
     gain: Estimate = found.gain
-    if gain.lower > 0:
+    if gain.lower > _ROUNDING:
         return f"version {compared.version} would have brought more clicks"
-    if gain.upper < 0:
+    if gain.upper < -_ROUNDING:
         return f"version {compared.version} would have brought fewer clicks"
     return "the two cannot be told apart"

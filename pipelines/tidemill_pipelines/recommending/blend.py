@@ -169,6 +169,8 @@ def is_factored(parts: Sequence[Scores]) -> bool:
 def _moments(
     values: NDArray[np.float32], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if not weights.sum():
+        return np.zeros(values.shape[1]), np.ones(values.shape[1])
     mean = np.asarray(np.average(values, axis=0, weights=weights), np.float64)
     spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
     return mean, np.maximum(spread, _SMALLEST_SCALE)

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from tidemill.errors import NotReadyError
-from tidemill_features.histories import RecommendationSet
+from tidemill.recommendation.histories import RecommendationSet
 from tidemill_pipelines.recommending.candidates.candidate import Candidate, FactorScores, Scores
-from tidemill_pipelines.recommending.candidates.roster import ROSTER
+from tidemill_pipelines.recommending.candidates.roster import NETWORKS, ROSTER
 from tidemill_pipelines.recommending.contest import (
     Evidence,
     blend_odds,
@@ -138,13 +138,12 @@ def _line_up(
     factored = [i for i in learned if isinstance(trained[i].scores, FactorScores)]
     merit = [_mean(each.ndcg_new) for each in judged]
     blends: dict[tuple[int, ...], str] = {(0,): "popularity"}
-    for group in (factored, learned):
+    cheap = [i for i in factored if trained[i].candidate not in NETWORKS]
+    for group, name in ((cheap, "factors"), (factored, "factors and networks"), (learned, "all")):
         if group:
             best = max(group, key=lambda i: merit[i])
             blends.setdefault((0, best), f"popularity and {trained[best].candidate.name}")
-        if group is factored:
-            blends.setdefault((0, *factored), "blend of factors")
-    blends.setdefault((0, *learned), "blend of all")
+            blends.setdefault((0, *group), f"blend of {name}")
     return [(name, parts) for parts, name in blends.items()]
 
 

@@ -20,7 +20,7 @@ from tidemill_pipelines.recommending.blend import (
 from tidemill_pipelines.recommending.panel import Cells, Judged, Panel, judge
 from tidemill_pipelines.recommending.repeat import Repeat, RepeatRows, columns_of, fit_repeat
 
-_MOST_ROWS = 200_000
+_MOST_ROWS = 80_000
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, parser
 
+from tidemill.errors import BundleError
 from tidemill.recommendation.bundle import (
     ACTIVITY_INPUT,
     ALLOWED,
@@ -39,6 +40,8 @@ from tidemill.recommendation.interests import ACTIVITY, FACTS
 from tidemill_pipelines.export import OPSET
 
 _LOGITS = "logits"
+_LARGEST = 1_900_000_000
+"""Bytes of weights; a file of protocol buffers ends at 2 GiB."""
 _PUBLIC = {ITEM_OUTPUT, SCORE_OUTPUT, VECTORS_OUTPUT}
 _DYNAMIC = {
     HISTORY: {0: "n", 1: "L"},
@@ -124,8 +127,9 @@ def export_recommender(
     `module(history, facts, activity, context)` gives log odds [n, items]; a factored one also has
     `query` of the same arguments, `item_vectors` [items, d] and `repeat(history, facts, activity)`
     [n, L]. `values` [items] makes the score an expected value; without `repeats` nothing of the
-    history is offered.
+    history is offered. Raises BundleError when the weights do not fit into one file.
     """
+    _check_size(module)
     _export_torch(_Factors(module) if is_factored else _Dense(module), is_factored, path)
     model = onnx.load(path)
     constants = _constants(items, values)
@@ -137,6 +141,16 @@ def export_recommender(
     _declare(model.graph, items, width)
     onnx.checker.check_model(model)
     onnx.save(model, path)
+
+
+def _check_size(module: torch.nn.Module) -> None:
+    weights = sum(each.numel() * each.element_size() for each in module.state_dict().values())
+    if weights > _LARGEST:
+        raise BundleError(
+            f"the model has {weights / 2**30:.1f} GB of weights, more than one ONNX file may hold "
+            f"({_LARGEST / 2**30:.1f} GB)",
+            hint="choose from fewer items: `items.minimum_users`, `items.where`",
+        )
 
 
 class _Dense(torch.nn.Module):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64] | NDArray[np.float32]
 _STEPS = 15
 _HALVINGS = 8
-_TOLERANCE = 1e-6
+_TOLERANCE = 1e-5
 
 
 def fit_logistic(
@@ -21,14 +21,18 @@ def fit_logistic(
     Without a success (or a failure) the intercept ends near the rate that half a success in all
     would give, and the coefficients near 0: nothing is claimed that was not seen.
     """
+    if not len(labels):
+        return np.zeros(columns.shape[1]), 0.0
     share = (float(weights[labels].sum()) + 0.5) / (float(weights.sum()) + 1)
     design = np.column_stack([columns, np.ones(len(labels))]).astype(np.float32)
     start = np.append(np.zeros(columns.shape[1]), np.log(share / (1 - share)))
     ridge = np.append(np.full(columns.shape[1], penalty), 0.5)
 
+    sign = 1 - 2 * labels.astype(np.float32)
+
     def loss(beta: NDArray[np.float64]) -> float:
-        odds = design @ beta.astype(np.float32)
-        missed = np.logaddexp(0, odds * np.where(labels, -1, 1))
+        odds = np.asarray(design @ beta.astype(np.float32))
+        missed = np.logaddexp(0, odds * sign)
         return float(weights @ missed + 0.5 * ridge @ (beta - start) ** 2)
 
     beta, best = start, loss(start)
@@ -42,7 +46,7 @@ def fit_logistic(
 
 
 def sigmoid(values: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(values, -30, 30)))
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * values))
 
 
 def _newton_step(

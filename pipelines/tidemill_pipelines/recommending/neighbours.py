@@ -5,6 +5,7 @@ Computed from what users did, not from any model, so that maps of different mode
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,11 @@ from tidemill.recommendation.histories import Histories, ItemTable
 _ITEMS = 2_000
 _USERS = 20_000
 _ANCHORS = 30
+_KNOWN = 300
+"""Neighbours are shown of items spread over so many of the most popular."""
 _NEAREST = 5
-_COLOURS = 12
+_COLOURS = 8
+_UNIFORM = 0.95
 _PER_BLOCK = 2_000
 _ITERATIONS = 60
 
@@ -24,7 +28,7 @@ _ITERATIONS = 60
 def describe_items(
     histories: Histories, table: ItemTable, popular: NDArray[np.float64], seed: int
 ) -> dict[str, Any]:
-    """`neighbours` of the most popular items, and a `map` of up to 2,000 of them, for a report."""
+    """`neighbours` of well-known items, and a `map` of up to 2,000 of them, for a report."""
     users = np.bincount(histories.items, minlength=len(table.ids))
     order = np.argsort(-popular, kind="stable")
     chosen = order[users[order] > 0][:_ITEMS]
@@ -38,30 +42,41 @@ def describe_items(
 def _similarity(
     histories: Histories, chosen: NDArray[np.intp], items: int, seed: int
 ) -> NDArray[np.float32]:
-    """Cosine of the sets of users of each two items, over a sample of users."""
+    """Correlation of the sets of users of each two items, over a sample of users.
+
+    A correlation, because what everybody knows shares its users with everything; and users count
+    the less the more items they know, because theirs say little about any two of them.
+    """
     place = np.full(items, -1, np.int64)
     place[chosen] = np.arange(len(chosen))
     users = np.arange(len(histories))
     if len(users) > _USERS:
         users = np.sort(np.random.default_rng(seed).choice(users, _USERS, replace=False))
     together = np.zeros((len(chosen), len(chosen)), np.float32)
+    each, total = np.zeros(len(chosen), np.float32), 0.0
     for start in range(0, len(users), _PER_BLOCK):
         block = np.zeros((min(_PER_BLOCK, len(users) - start), len(chosen)), np.float32)
         for row, user in enumerate(users[start : start + _PER_BLOCK].tolist()):
             own = place[histories.items[histories.offsets[user] : histories.offsets[user + 1]]]
-            block[row, own[own >= 0]] = 1
+            known = own[own >= 0]
+            block[row, known] = 1 / np.sqrt(max(len(known), 1))
+        weight = (block**2).sum(axis=1) / np.maximum((block > 0).sum(axis=1), 1)
         together += block.T @ block
-    length = np.sqrt(np.maximum(np.diag(together), 1))
-    return np.asarray(together / length[:, None] / length, np.float32)
+        each += (block**2).sum(axis=0)
+        total += float(weight.sum())
+    covariance = together - np.outer(each, each) / max(total, 1e-9)
+    length = np.sqrt(np.maximum(np.diag(covariance), 1e-9))
+    return np.asarray(covariance / length[:, None] / length, np.float32)
 
 
 def _neighbours(
     similar: NDArray[np.float32], chosen: NDArray[np.intp], table: ItemTable
 ) -> list[dict[str, Any]]:
     found = []
-    for anchor in range(min(_ANCHORS, len(chosen))):
+    step = max(1, min(len(chosen), _KNOWN) // _ANCHORS)
+    for anchor in range(0, min(len(chosen), _ANCHORS * step), step):
         row = similar[anchor].copy()
-        row[anchor] = -1
+        row[anchor] = -np.inf
         nearest = np.argsort(-row, kind="stable")[: min(_NEAREST, len(chosen) - 1)]
         near = [
             {**_named(table, int(chosen[at])), "similarity": round(float(row[at]), 3)}
@@ -113,16 +128,17 @@ def _plane(similar: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
 
 
 def _colouring(table: ItemTable, chosen: NDArray[np.intp]) -> str | None:
-    """The attribute with the most values that can still be told apart by colour."""
-    distinct = {
-        name: len({values[item] for item in chosen.tolist()} - {None})
-        for name, values in table.attributes.items()
-    }
-    few = [name for name, count in distinct.items() if 2 <= count <= _COLOURS]
-    if few:
-        return max(few, key=lambda name: distinct[name])
-    many = [name for name, count in distinct.items() if count > _COLOURS]
-    return min(many, key=lambda name: distinct[name], default=None)
+    """The attribute whose most frequent values, those that get a colour, are most items' values.
+
+    An attribute that nearly all items share the value of colours nothing.
+    """
+    covered: dict[str, float] = {}
+    for name, values in table.attributes.items():
+        counts = Counter(values[item] for item in chosen.tolist() if values[item] is not None)
+        largest = [count for _, count in counts.most_common(_COLOURS)]
+        if len(largest) > 1 and largest[0] < _UNIFORM * len(chosen):
+            covered[name] = sum(largest) / len(chosen)
+    return max(covered, key=lambda name: covered[name], default=None)
 
 
 def _named(table: ItemTable, item: int) -> dict[str, Any]:

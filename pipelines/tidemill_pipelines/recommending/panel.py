@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tidemill_features.histories import Outcomes, Window
-from tidemill_pipelines.recommending.candidates.batches import Batch, Users, batches, subset
-from tidemill_pipelines.recommending.candidates.candidate import Scores
-from tidemill_pipelines.recommending.ranking import (
+from tidemill.recommendation.histories import Outcomes, Window
+from tidemill.recommendation.ranking import (
     PerUser,
     ndcg_per_user,
     new_outcomes,
     recall_per_user,
 )
+from tidemill_pipelines.recommending.candidates.batches import Batch, Users, batches, subset
+from tidemill_pipelines.recommending.candidates.candidate import Scores
 
 _MOST_USERS = 3_000
 _MOST_CELLS = 100_000_000
@@ -49,6 +49,7 @@ class Judged:
     ndcg: PerUser
     ndcg_new: PerUser
     recall: PerUser
+    recall_new: PerUser
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def judge(panel: Panel, ranked: NDArray[np.int64], ranked_new: NDArray[np.int64]
         ndcg_per_user(ranked, outcomes, panel.count),
         ndcg_per_user(ranked_new, new, panel.count),
         recall_per_user(ranked, outcomes, panel.count),
+        recall_per_user(ranked_new, new, panel.count),
     )
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tidemill.recommendation.histories import Histories
 from tidemill.recommendation.interests import ACTIVITY, FACTS
-from tidemill_features.histories import Histories
 from tidemill_pipelines.recommending.candidates.batches import TOTAL
 from tidemill_pipelines.recommending.candidates.popularity import recent_users
 from tidemill_pipelines.recommending.logistic import fit_logistic
@@ -72,7 +72,8 @@ class Repeat(torch.nn.Module):
 
     def odds(self, columns: torch.Tensor) -> torch.Tensor:
         inputs = (columns - self.mean) / self.scale
-        corrected = self.linear(inputs) + self.output(torch.nn.functional.silu(self.hidden(inputs)))
+        hidden = torch.nn.functional.silu(self.hidden(inputs))
+        corrected: torch.Tensor = self.linear(inputs) + self.output(hidden)
         return corrected.squeeze(-1)
 
     def forward(
@@ -104,7 +105,8 @@ def fit_repeat(rows: RepeatRows, statistics: torch.Tensor, seed: int, deep: bool
     torch.manual_seed(seed)
     model = Repeat(statistics)
     columns = columns_of(model, rows)
-    model.mean, model.scale = columns.mean(dim=0), columns.std(dim=0, correction=0) + 1e-3
+    if len(columns):
+        model.mean, model.scale = columns.mean(dim=0), columns.std(dim=0, correction=0) + 1e-3
     inputs = ((columns - model.mean) / model.scale).clamp(-10, 10)
     slopes, intercept = fit_logistic(inputs.numpy(), rows.labels, rows.weights)
     with torch.no_grad():

@@ -165,7 +165,7 @@ def _items(ranked: Ranking, outcomes: Outcomes) -> int:
 
 
 def _stride(*items: NDArray[np.integer]) -> int:
-    return 1 + max((int(each.max()) for each in items if each.size), default=0)
+    return 1 + max([0, *(int(each.max()) for each in items if each.size)])
 
 
 def _rows(offsets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -27,7 +27,7 @@ def content(facts: ChoiceFacts) -> Content:
             "cards": _cards(facts),
             "candidates": _candidates(facts),
             "neighbours": [
-                {**each, "neighbours": each["neighbours"][:_NEAREST]}
+                {"item": each["item"], "nearest": each["nearest"][:_NEAREST]}
                 for each in facts.judgement.neighbours[:_NEIGHBOURS]
             ],
             "map": _map(facts.judgement.map),
@@ -44,7 +44,7 @@ def _cards(facts: ChoiceFacts) -> list[Card]:
         Card(
             f"NDCG@{count}",
             number(metrics["ndcg"]),
-            f"the simple rule {number(metrics['baseline_ndcg'])}; difference "
+            f"{facts.judgement.baseline} {number(metrics['baseline_ndcg'])}; difference "
             f"{gain['difference']:+.3f}, 90% interval {gain['lower']:+.3f} to {gain['upper']:+.3f}",
             None if since is None else wording.interval(since),
         ),

@@ -72,10 +72,15 @@ class ChoiceJudgement:
     """`difference`, `lower`, `upper`: NDCG of the model minus the simple rule's, 90% interval."""
     candidates: list[dict[str, Any]]
     """`name`, `ndcg`, `ndcg_new`, `recall`, `cpu_seconds`, `note`, on the window before."""
-    slices: list[dict[str, Any]]
-    """`slice`, `users`, `ndcg`, `recall`."""
+    baseline: str
+    """The simple rule in words."""
+    of_users: list[dict[str, Any]]
+    """Slices of users: `slice`, `users`, `ndcg`, `baseline_ndcg`."""
+    of_items: list[dict[str, Any]]
+    """Slices of items: `slice`, `items`, `outcomes`, and shares of outcomes `found` and of places
+    `shown`."""
     neighbours: list[dict[str, Any]]
-    """`item`, and its `neighbours`, the nearest first."""
+    """`item`, and its `nearest` items."""
     map: dict[str, Any]
     """`attribute`, and `points` of `item`, `x`, `y`, `value`; empty where there is none."""
 
@@ -103,7 +108,9 @@ def read_choice_judgement(home: Home, objective: str) -> ChoiceJudgement:
         metrics=facts["metrics"],
         over_baseline=facts["over_baseline"],
         candidates=facts["candidates"],
-        slices=facts["slices"],
+        baseline=facts["baseline"],
+        of_users=facts["slices"]["users"],
+        of_items=facts["slices"]["items"],
         neighbours=facts["neighbours"],
         map=facts["map"],
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 
-from tidemill_features.histories import Histories, ItemTable
+from tidemill.recommendation.histories import Histories, ItemTable
 from tidemill_pipelines.recommending.candidates.batches import (
     TOTAL,
     interactions,
@@ -19,10 +20,8 @@ from tidemill_pipelines.recommending.candidates.candidate import FactorScores, p
 _MOST_PAIRS = 5_000_000
 _DIMENSIONS = 48
 _SWEEPS = 4
-_UNOBSERVED = 0.3
+_UNOBSERVED = 0.6
 """How much an item that a user shows no interest in counts beside one unit of interest."""
-_PENALTY = 0.5
-"""Per unit of everything a row is fitted to (Rendle et al. 2022)."""
 _GRADIENT_STEPS = 8
 _CELLS = 2_000_000
 
@@ -57,11 +56,17 @@ class FoldedIn(FactorScores):
         return solution
 
 
+@dataclass(frozen=True)
 class ImplicitAls:
     """Users and items in turn, each row solved exactly."""
 
-    name: ClassVar[str] = "implicit ALS"
+    penalty: float
+    """Per square root of everything a row is fitted to (after Rendle et al. 2022)."""
     is_for_new: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        return f"implicit ALS, penalty {self.penalty:g}"
 
     def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
         return None
@@ -73,14 +78,14 @@ class ImplicitAls:
         generator = torch.Generator().manual_seed(seed)
         vectors = torch.randn(len(items.ids), _DIMENSIONS, generator=generator) * 0.1
         for _ in range(_SWEEPS):
-            of_users = solve(by_user, vectors)
-            vectors = solve(by_item, of_users)
-        return FoldedIn(_whitened(vectors))
+            of_users = solve(by_user, vectors, self.penalty)
+            vectors = solve(by_item, of_users, self.penalty)
+        return FoldedIn(_whitened(vectors, self.penalty))
 
 
-def solve(weights: sp.csr_matrix, fixed: torch.Tensor) -> torch.Tensor:
+def solve(weights: sp.csr_matrix, fixed: torch.Tensor, penalty: float) -> torch.Tensor:
     """The best row vectors [rows, d] for fixed column vectors [columns, d]."""
-    common = _common(fixed)
+    common = _common(fixed, penalty)
     solved = torch.zeros(weights.shape[0], fixed.shape[1])
     lengths = np.diff(weights.indptr)
     order = np.argsort(lengths, kind="stable")
@@ -93,16 +98,17 @@ def solve(weights: sp.csr_matrix, fixed: torch.Tensor) -> torch.Tensor:
     return solved
 
 
-def _common(fixed: torch.Tensor) -> torch.Tensor:
+def _common(fixed: torch.Tensor, penalty: float) -> torch.Tensor:
     """What every row's equations share: the unobserved, and the penalty."""
-    gram = _UNOBSERVED * fixed.T @ fixed
-    penalty = _PENALTY * (1 + _UNOBSERVED * len(fixed)) ** 0.5
-    return gram + penalty * torch.eye(fixed.shape[1])
+    gram: torch.Tensor = _UNOBSERVED * fixed.T @ fixed
+    strength = penalty * (1 + _UNOBSERVED * len(fixed)) ** 0.5
+    return torch.add(gram, strength * torch.eye(fixed.shape[1]))
 
 
-def _whitened(vectors: torch.Tensor) -> torch.Tensor:
-    root = torch.linalg.cholesky(_common(vectors))
-    return torch.linalg.solve_triangular(root, vectors.T, upper=False).T
+def _whitened(vectors: torch.Tensor, penalty: float) -> torch.Tensor:
+    root = torch.linalg.cholesky(_common(vectors, penalty))
+    turned: torch.Tensor = torch.linalg.solve_triangular(root, vectors.T, upper=False)
+    return turned.T
 
 
 def _even(order: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:

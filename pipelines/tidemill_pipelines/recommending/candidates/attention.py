@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 import numpy as np
 import torch
 
-from tidemill_features.histories import Histories, ItemTable
+from tidemill.recommendation.histories import Histories, ItemTable
 from tidemill_pipelines.recommending.candidates.batches import Users, lengths_of
 from tidemill_pipelines.recommending.candidates.candidate import FactorScores
 from tidemill_pipelines.recommending.candidates.neural import steps_for, train

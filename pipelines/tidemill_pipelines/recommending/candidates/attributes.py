@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from tidemill_features.histories import Histories, ItemTable
+from tidemill.recommendation.histories import Histories, ItemTable
 from tidemill_pipelines.recommending.candidates.batches import TOTAL
 from tidemill_pipelines.recommending.candidates.candidate import FactorScores, padded
 from tidemill_pipelines.recommending.candidates.ease import singular_vectors

@@ -10,8 +10,8 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
+from tidemill.recommendation.histories import Histories
 from tidemill.recommendation.interests import FACTS
-from tidemill_features.histories import Histories
 
 TOTAL = FACTS.index("total")
 DECAYED_ONE = FACTS.index("decayed_one")

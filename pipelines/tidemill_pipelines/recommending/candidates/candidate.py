@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol, cast
 
 import torch
 
-from tidemill_features.histories import Histories, ItemTable
+from tidemill.recommendation.histories import Histories, ItemTable
 
 
 class Scores(torch.nn.Module):

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from tidemill_features.histories import Histories, ItemTable
+from tidemill.recommendation.histories import Histories, ItemTable
 from tidemill_pipelines.recommending.candidates.batches import membership, sample_users
 from tidemill_pipelines.recommending.candidates.candidate import FactorScores, padded
 from tidemill_pipelines.recommending.candidates.neural import FEWEST_STEPS, steps_for, train

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from tidemill_features.histories import Histories, ItemTable
+from tidemill.recommendation.histories import Histories, ItemTable
 from tidemill_pipelines.recommending.candidates.batches import membership, sample_users
 from tidemill_pipelines.recommending.candidates.candidate import FactorScores, padded
 from tidemill_pipelines.recommending.candidates.neighbours import NeighbourScores, strongest

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from tidemill_features.histories import Histories, ItemTable
+from tidemill.recommendation.histories import Histories, ItemTable
 from tidemill_pipelines.recommending.candidates.batches import lengths_of, sample_users
 from tidemill_pipelines.recommending.candidates.neighbours import NeighbourScores, strongest_sparse
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-_OPERATIONS = 5e10
-"""Multiplications a training may take, a few CPU seconds: steps, not seconds, so that the same
+_OPERATIONS = 2.5e10
+"""Multiplications a training may take, about two CPU seconds: steps, not seconds, so that the same
 seed gives the same model on any machine."""
-_MOST_STEPS = 150
-FEWEST_STEPS = 30
+_MOST_STEPS = 80
+FEWEST_STEPS = 20
 
 
 def steps_for(operations: float) -> int:

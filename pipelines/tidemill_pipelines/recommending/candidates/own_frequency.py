@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from tidemill_features.histories import Histories, ItemTable
+from tidemill.recommendation.histories import Histories, ItemTable
 from tidemill_pipelines.recommending.candidates.batches import DECAYED_FOUR
 from tidemill_pipelines.recommending.candidates.candidate import Scores, padded
 from tidemill_pipelines.recommending.candidates.popularity import recent_users

@@ -13,19 +13,21 @@ from tidemill_pipelines.recommending.candidates.markov import Markov
 from tidemill_pipelines.recommending.candidates.own_frequency import OwnFrequency
 from tidemill_pipelines.recommending.candidates.popularity import Popularity
 
+NETWORKS: tuple[Candidate, ...] = (MultDae(), SelfAttention())
+"""What is trained step by step, at many times the cost of the rest."""
 ROSTER: tuple[Candidate, ...] = (
     Popularity(),
     OwnFrequency(),
-    ImplicitAls(),
+    ImplicitAls(0.5),
+    ImplicitAls(1.0),
     LowRankEase(500),
     LowRankEase(2_000),
     LowRankEase(8_000),
     Attributes(),
-    MultDae(),
-    SelfAttention(),
+    *NETWORKS,
     Markov(),
     ItemKnn(),
     Ease(500),
 )
-"""Low-rank EASE^R with several penalties: what the blend makes of them is a filter of the spectrum
+"""Factorisations with several penalties: what the blend makes of them is a filter of the spectrum
 that no single penalty gives."""

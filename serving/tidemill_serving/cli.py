@@ -15,6 +15,7 @@ from tidemill.cli import console, on_cluster
 from tidemill.cli.options import Context, Namespace, is_on_cluster, refuse_on_cluster
 from tidemill.errors import TidemillError
 from tidemill.home import Home
+from tidemill.objective.schema import Index
 
 if TYPE_CHECKING:
     from tidemill_serving.repository import Repository
@@ -61,6 +62,13 @@ def serve(
         str | None,
         typer.Option(envvar="TIDEMILL_SERVE_MODEL_NAME", help="Its name; with --model-dir."),
     ] = None,
+    index: Annotated[
+        Index | None,
+        typer.Option(
+            envvar="TIDEMILL_SERVE_INDEX",
+            help="How items are searched; what each objective declares when left out.",
+        ),
+    ] = None,
 ) -> None:
     """Serve promoted models with the Open Inference Protocol: V2 REST, V2 gRPC, V1 REST.
 
@@ -72,7 +80,7 @@ def serve(
     '{"instances": ["user-1"]}'`
     """
     _log_to_stderr()
-    repository = _open_repository(objectives or [], model_dir, model_name)
+    repository = _open_repository(objectives or [], model_dir, model_name, index)
     from tidemill_serving.server import Settings, run  # grpc
 
     run(repository, Settings(host, port, grpc_port, max_body_mb * _MEGABYTE))
@@ -120,7 +128,10 @@ def predict(
 
 
 def _open_repository(
-    objectives: list[str], model_dir: Path | None, model_name: str | None
+    objectives: list[str],
+    model_dir: Path | None,
+    model_name: str | None,
+    index: Index | None = None,
 ) -> Repository:
     from tidemill_serving.repository import (  # onnxruntime
         Repository,
@@ -136,11 +147,11 @@ def _open_repository(
                 "give --model-name and no objectives",
             )
         folder, name = model_dir, model_name
-        repository = Repository(home, lambda: {name: folder})
+        repository = Repository(home, lambda: {name: folder}, index)
     else:
         for objective in objectives:
             check_objective(home, objective)
-        repository = Repository(home, promoted(home, objectives))
+        repository = Repository(home, promoted(home, objectives), index)
     repository.load()
     return repository
 

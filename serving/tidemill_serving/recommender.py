@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tidemill.errors import OnlineStoreError
 from tidemill.home import Home
+from tidemill.objective.schema import Index
 from tidemill.online import OnlineReader, open_online_reader
 from tidemill.recommendation.bundle import ALLOWED, HISTORY
 from tidemill.recommendation.catalogue import read_catalogue
@@ -89,8 +90,13 @@ class Recommender:
 
     when_stale = "the catalogue stays as it was"
 
-    def __init__(self, model: RecommenderModel, home: Home, logs: ThreadLogs) -> None:
-        """Raises BundleError when there is no catalogue."""
+    def __init__(
+        self, model: RecommenderModel, home: Home, logs: ThreadLogs, index: Index | None = None
+    ) -> None:
+        """Without `index`, the objective that the home keeps says how to search.
+
+        Raises BundleError when there is no catalogue.
+        """
         self.model = model
         self._home = home
         self._logs = logs
@@ -98,7 +104,8 @@ class Recommender:
         self._random = np.random.default_rng()
         self._read: tuple[int, int] | None = None
         self.refresh()
-        searcher = open_searcher(model, declared_index(home, model.metadata.objective))
+        declared = index or declared_index(home, model.metadata.objective)
+        searcher = open_searcher(model, declared)
         self._batcher = Batcher(searcher, example_of(model))
 
     def predict(

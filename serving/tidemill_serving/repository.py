@@ -10,6 +10,7 @@ from threading import Event, Thread
 
 from tidemill.errors import BundleError, TidemillError
 from tidemill.home import Home
+from tidemill.objective.schema import Index
 from tidemill.online import online_address
 from tidemill_serving.errors import NotFoundError, show
 from tidemill_serving.model import load_model
@@ -35,9 +36,11 @@ def promoted(home: Home, objectives: list[str]) -> Sources:
 class Repository:
     """Answers which predictor serves a name. Reads need no lock: the mapping is replaced whole."""
 
-    def __init__(self, home: Home, sources: Sources) -> None:
+    def __init__(self, home: Home, sources: Sources, index: Index | None = None) -> None:
+        """Without `index`, the objectives that the home keeps say how to search."""
         self._home = home
         self._sources = sources
+        self._index = index
         self._predictors: dict[str, Served] = {}
         self._seen: dict[str, tuple[Path, bool]] = {}
         """Where a model was loaded from, and whether its catalogue was there then."""
@@ -124,7 +127,7 @@ class Repository:
         objective = model.metadata.objective
         logs = self._logs.setdefault(objective, ThreadLogs(self._home.predictions(objective)))
         served = (
-            Recommender(model, self._home, logs)
+            Recommender(model, self._home, logs, self._index)
             if isinstance(model, RecommenderModel)
             else Predictor(model, self._home, logs)
         )

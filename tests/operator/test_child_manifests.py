@@ -82,7 +82,9 @@ def service(
 def test_a_server_gets_the_folder_of_its_version() -> None:
     """And no storageUri, so that no init container is needed."""
     model = service()["spec"]["predictor"]["model"]
-    assert model["args"] == ["--model-dir=/tidemill/serving/orders/3", "--model-name=orders"]
+    folder, name, index = model["args"]
+    assert (folder, name) == ("--model-dir=/tidemill/serving/orders/3", "--model-name=orders")
+    assert index == "--index=exact"
     assert (model["runtime"], "storageUri" in model) == ("ml-tidemill", False)
 
 

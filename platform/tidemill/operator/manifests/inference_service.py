@@ -55,11 +55,11 @@ def inference_service(
     replicas = objective.spec.serving.replicas
     metadata = child_metadata(owner, service_name(objective.name), "serving")
     metadata["annotations"] = {MODE_ANNOTATION: mode}
-    spec: dict[str, Any] = {"predictor": _predictor(objective.name, traffic.stable, settings)}
+    spec: dict[str, Any] = {"predictor": _predictor(objective, traffic.stable, settings)}
     if mode == "Knative":
         _scale_by_knative(spec["predictor"], replicas, settings)
         if traffic.canary:
-            spec["predictor"]["model"] = _model(objective.name, traffic.canary, settings)
+            spec["predictor"]["model"] = _model(objective, traffic.canary, settings)
             spec["predictor"]["canaryTrafficPercent"] = traffic.percent
     else:
         metadata["annotations"]["serving.kserve.io/autoscalerClass"] = _scale_by_pods(
@@ -68,7 +68,7 @@ def inference_service(
         # Knative decides this itself, and refuses the field.
         spec["predictor"]["terminationGracePeriodSeconds"] = _GRACE_SECONDS
         if traffic.canary:
-            spec["canary"] = [_standard_canary(objective.name, traffic, settings)]
+            spec["canary"] = [_standard_canary(objective, traffic, settings)]
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
@@ -77,7 +77,7 @@ def inference_service(
     }
 
 
-def _predictor(objective: str, version: str, settings: OperatorSettings) -> dict[str, Any]:
+def _predictor(objective: Objective, version: str, settings: OperatorSettings) -> dict[str, Any]:
     predictor: dict[str, Any] = {
         "serviceAccountName": settings.serving.serviceAccount,
         "model": _model(objective, version, settings),
@@ -88,20 +88,21 @@ def _predictor(objective: str, version: str, settings: OperatorSettings) -> dict
     return predictor
 
 
-def _model(objective: str, version: str, settings: OperatorSettings) -> dict[str, Any]:
+def _model(objective: Objective, version: str, settings: OperatorSettings) -> dict[str, Any]:
     """KServe appends these arguments to those of the runtime's container."""
     return {
         "modelFormat": {"name": "tidemill"},
         "runtime": settings.runtime,
         "args": [
-            f"--model-dir={HOME}/serving/{objective}/{version}",
-            f"--model-name={objective}",
+            f"--model-dir={HOME}/serving/{objective.name}/{version}",
+            f"--model-name={objective.name}",
+            f"--index={objective.spec.serving.index}",
         ],
     }
 
 
 def _standard_canary(
-    objective: str, traffic: Traffic, settings: OperatorSettings
+    objective: Objective, traffic: Traffic, settings: OperatorSettings
 ) -> dict[str, Any]:
     return {
         "trafficPercent": traffic.percent,

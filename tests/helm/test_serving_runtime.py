@@ -85,7 +85,7 @@ def test_the_server_takes_the_arguments(chart):
     from tidemill.cli.main import build_app
 
     serve = get_command(build_app()).commands["serve"]
-    appended = ["--model-dir=/tidemill/serving/churn/1", "--model-name=churn"]
+    appended = ["--model-dir=/tidemill/serving/churn/1", "--model-name=churn", "--index=exact"]
     context = serve.make_context("serve", [*container(chart)["args"][1:], *appended])
     assert (context.params["port"], context.params["grpc_port"]) == (8080, 8081)
 

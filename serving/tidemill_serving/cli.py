@@ -124,7 +124,7 @@ def predict(
         if out is None:
             _show([row for answer in answers for row in rows_of(answer)], as_json)
         else:
-            console.log(f"wrote {write_parquet(answers, out)} scores to {out}")
+            console.log(f"wrote {write_parquet(answers, out):,} rows to {out}")
 
 
 def _open_repository(

@@ -160,5 +160,12 @@ def check_objective(home: Home, name: str) -> None:
     if name in known:
         return
     near = get_close_matches(name, known, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"train it with `tidemill train {name}`"
+    hint = f"did you mean '{near[0]}'?" if near else _not_live(name)
     raise BundleError(f"no promoted model for the objective '{name}' in {home.root}", hint=hint)
+
+
+def _not_live(name: str) -> str:
+    return (
+        f"train it with `tidemill train {name}`; `tidemill models {name}` says why a trained one "
+        "is not live"
+    )

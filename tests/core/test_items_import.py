@@ -45,6 +45,14 @@ def test_a_file_without_ids_is_refused(tmp_path):
         read_items(tmp_path / "items.csv")
 
 
+def test_a_file_of_mixed_line_ends_is_refused_in_words(tmp_path):
+    """The hint names what lines can differ in."""
+    (tmp_path / "items.csv").write_bytes(b"item_id,name\r\n1,x\r\n2,y\n")
+    with pytest.raises(EventLogError, match="cannot be read") as caught:
+        read_items(tmp_path / "items.csv")
+    assert "line end" in str(caught.value.hint)
+
+
 def test_the_command_counts_what_changed(csv, tmp_path, monkeypatch):
     """Two new items, then none."""
     monkeypatch.setenv("TIDEMILL_HOME", str(tmp_path / "home"))

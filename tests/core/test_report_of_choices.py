@@ -17,6 +17,7 @@ from tidemill.home import Home
 from tidemill.objective import Objective, resolve_objective
 from tidemill.recommendation.bundle import RecommenderMetadata
 from tidemill.recommendation.interests import interests_of
+from tidemill.report import wording
 from tidemill.report.facts import ChoiceFacts
 from tidemill.report.live import LiveModel, read_choice_judgement
 from tidemill.report.overview import look
@@ -31,6 +32,7 @@ METRICS = {
     "coverage": 0.6,
     "popularity_share": 0.3,
     "baseline_ndcg": 0.25,
+    "predicted_over_observed": 3.0,
     "users": 900.0,
     "ndcg_of_strangers": 0.05,
 }
@@ -115,6 +117,10 @@ def chosen(home: Home, make_bundle: Callable[..., Path]) -> Home:
 
 @pytest.fixture
 def page(chosen: Home) -> str:
+    return page_of(chosen)
+
+
+def page_of(chosen: Home) -> str:
     objective = resolve_objective(chosen, "next")
     live = LiveModel("1", metadata(objective))
     judged = read_choice_judgement(chosen, "next")
@@ -130,6 +136,19 @@ def test_the_question_is_about_items(page: str) -> None:
     text = words(page)
     assert "Which items will a user's next bought be about" in text.replace("&#39;", "'")
     assert "what is popular 0.250; difference +0.060" in text
+
+
+def test_promised_and_taken_up_stand_side_by_side(page: str) -> None:
+    """Scores are probabilities, so a reader sees when they are not."""
+    assert f"add up to {wording.lift(3.0)} the items taken up" in words(page)
+
+
+def test_a_number_that_no_data_gave_is_a_dash(chosen: Home) -> None:
+    """Where nobody comes to anything new, there is no quality of new items."""
+    known = {name: value for name, value in METRICS.items() if not name.endswith("_new")}
+    evaluation = json.dumps(EVALUATION | {"metrics": known})
+    (chosen.served("next") / "1" / EVALUATION_FILE).write_text(evaluation)
+    assert f"Among new items {wording.NOTHING}" in words(page_of(chosen))
 
 
 def test_the_competition_is_shown_best_first(page: str) -> None:

@@ -133,8 +133,9 @@ def test_a_run_leaves_a_champion_where_the_operator_looks(trained: SimpleNamespa
     assert champion is not None
     assert outcome is not None
     assert (champion.version, outcome.outcome, outcome.version) == ("1", "promoted", "1")
-    assert champion.auc is not None
-    assert champion.auc > 0.5
+    measure, value = champion.quality.split()
+    assert measure == "AUC"
+    assert float(value) > 0.5
     assert not trained.home.mlflow_database.exists()
 
 

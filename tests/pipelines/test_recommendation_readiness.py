@@ -175,3 +175,20 @@ def test_other_events_that_never_occur_are_noted(check):
     interest = "interest: [{event: ordre, weight: 0.5}]"
     readiness = check(f"recommendation: {{event: order, within: 14d, count: 3, {interest}}}")
     assert readiness.notes == ("'ordre' never occurs in the event log; did you mean 'order'?",)
+
+
+def test_times_of_availability_that_cannot_be_read_are_noted(check):
+    """What was meant to end is offered for ever; without a time, or an empty one, that is meant."""
+    times = ["31.12.2024", "2099-05-01T10:00:00Z", "2099-05-01", ""]
+    items = {f"i{n}": f'{{"until": "{times[n % 4]}"}}' for n in range(7)} | {"i7": "{}"}
+    block = PLAIN.replace("count", "items: {available: {end: item.until}}, count")
+    (note,) = check(block, items=items).notes
+    assert "2 items have a time of 'item.until'" in note
+    assert "'31.12.2024'" in note
+
+
+def test_too_few_users(refusal, events_of):
+    """However many outcomes they have, nothing can be said of others."""
+    error = refusal(PLAIN, events=orders(events_of, users=9), minimum=1)
+    assert "9 known users" in error.message
+    assert "10 are needed" in error.message

@@ -55,7 +55,7 @@ def test_predict_all_writes_everybody(home, kit):
     out = home.root / "lists.parquet"
     run = kit.run_cli(home, "predict", NAME, "--all", "--out", str(out))
     assert run.returncode == 0, run.stderr
-    assert f"wrote {USERS * 5} scores" in run.stderr
+    assert f"wrote {USERS * 5} rows" in run.stderr
     table = pq.read_table(out)
     assert ", ".join(f"{field.name} {field.type}" for field in table.schema) == (
         "user_id string, position int32, item_id string, score float, probability float, "

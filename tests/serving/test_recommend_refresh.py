@@ -8,6 +8,7 @@ import recommender_kit
 from recommender_kit import COUNT, ITEMS, NAME, PAST, fill_catalogue, lists, promote, recommend
 
 from tidemill.errors import BundleError
+from tidemill.recommendation.catalogue import read_catalogue
 from tidemill_serving.repository import Repository, promoted
 
 
@@ -41,6 +42,16 @@ def test_an_item_ends_at_its_instant(home):
     while time.time_ns() // 1_000 < ends:
         time.sleep(0.05)
     assert lists(recommend(recommender, "nobody"))[0] == ["i1", "i2", "i3", "i4", "i5"]
+
+
+@pytest.mark.parametrize("kept", [0, 500])
+def test_a_catalogue_that_is_cut_off_is_named(home, kept):
+    """Empty, or without its end: the file and the command that makes it."""
+    path = home.catalogue(NAME)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(BundleError, match="catalogue") as caught:
+        read_catalogue(path)
+    assert "tidemill features materialize" in str(caught.value.hint)
 
 
 def test_a_catalogue_that_is_lost_stays_as_it_was(start_server, home):

@@ -16,6 +16,10 @@ from tidemill_pipelines.recommending.logistic import fit_logistic
 
 _ACTIVE, _LAST = ACTIVITY.index("active_four"), ACTIVITY.index("days_since_last")
 _SMALLEST_SCALE = 1e-6
+"""Scores that spread less say nothing; divided by it, rounding errors would speak loudest."""
+_UNUSUAL = 2.0
+"""Standard deviations from which on users count as alike: a slope that was seen to change among
+users of the log would change its sign for a session of two items."""
 
 Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -84,7 +88,8 @@ def columns(
     scores: NDArray[np.float32], users: NDArray[np.float32], scaling: Scaling
 ) -> NDArray[np.float32]:
     z = ((scores - scaling.mean) / scaling.scale).astype(np.float32)
-    of_user = ((users - scaling.user_mean) / scaling.user_scale).astype(np.float32)
+    of_user = (users - scaling.user_mean) / scaling.user_scale
+    of_user = of_user.clip(-_UNUSUAL, _UNUSUAL).astype(np.float32)
     return np.concatenate([z, z * of_user[:, :1], of_user], axis=1)
 
 
@@ -128,6 +133,7 @@ class Blend(Scores):
         """Whether each has a history [n, 1], slopes of raw scores [n, parts], offsets [n]."""
         is_known = (history >= 0).any(dim=1, keepdim=True)
         of_user = (user_columns(activity) - self.user_mean) / self.user_scale
+        of_user = of_user.clamp(-_UNUSUAL, _UNUSUAL)
         slopes = (self.base + of_user[:, :1] * self.by_activity) / self.scale
         offset = of_user @ self.of_user + self.intercept - slopes @ self.mean
         return is_known, slopes, offset
@@ -173,4 +179,4 @@ def _moments(
         return np.zeros(values.shape[1]), np.ones(values.shape[1])
     mean = np.asarray(np.average(values, axis=0, weights=weights), np.float64)
     spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
-    return mean, np.maximum(spread, _SMALLEST_SCALE)
+    return mean, np.where(spread > _SMALLEST_SCALE, spread, np.inf)

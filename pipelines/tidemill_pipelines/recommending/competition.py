@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from tidemill.errors import NotReadyError
 from tidemill.recommendation.histories import RecommendationSet
+from tidemill_pipelines.recommending.candidates.attributes import Alike
 from tidemill_pipelines.recommending.candidates.candidate import Candidate, FactorScores, Scores
+from tidemill_pipelines.recommending.candidates.cold_items import describe_cold_items
 from tidemill_pipelines.recommending.candidates.roster import NETWORKS, ROSTER
 from tidemill_pipelines.recommending.contest import (
     Evidence,
-    blend_odds,
     evidence_of,
     fit_again,
     fit_blend,
     judge_blend,
+    own_odds,
     part_of,
 )
 from tidemill_pipelines.recommending.hybrid import hybrid_of
-from tidemill_pipelines.recommending.panel import Judged, observe, panel_of
+from tidemill_pipelines.recommending.memory import check_memory
+from tidemill_pipelines.recommending.panel import Cells, Judged, Panel, judge, observe, panel_of
 from tidemill_pipelines.recommending.repeat import item_statistics
 
-_BYTES_OF_AN_ITEM = 12_000
-"""Vectors and neighbours of all candidates, twice."""
-_BYTES_OF_A_PAIR = 40
-_MOST_PAIRS = 10_000_000
-_BYTES_OF_A_USER = 200
-_BYTES_AT_LEAST = 1_500_000_000
+_HOPELESS = "not blended: a cheaper model is better"
 
 
 @dataclass(frozen=True)
@@ -48,14 +43,14 @@ class CandidateResult:
     recall: float
     cpu_seconds: float
     note: str
-    """Why it was not tried; empty if it was."""
+    """Why it was not tried or not blended, or what it learned from if not from everybody."""
 
 
 @dataclass(frozen=True)
 class Fitted:
     """The recommender that won, fitted to the newest histories."""
 
-    module: torch.nn.Module
+    module: Scores
     """From history, facts, activity and context to log odds [n, items]."""
     model: str
     is_factored: bool
@@ -64,18 +59,19 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class _Trained:
+class _Tried:
     candidate: Candidate
     scores: Scores
-    cpu_seconds: float
+    result: CandidateResult
+    is_blended: bool
 
 
 @dataclass(frozen=True)
 class _Blended:
-    name: str
     parts: tuple[int, ...]
+    is_factored: bool
     judged: Judged
-    cpu_seconds: float
+    result: CandidateResult
 
 
 def fit(
@@ -84,37 +80,38 @@ def fit(
     """Choose on the earlier window, then learn from the later histories; its outcomes stay unread.
 
     Blends are fitted to one half of the users and judged on the other. The best mean of NDCG over
-    all items and over new ones wins, unless a simpler blend is within one standard error of it
-    (Breiman et al. 1984). Deterministic for a seed, data and thread count. Raises NotReadyError
-    where memory would not suffice.
+    all items and over new ones wins; one that is no inner product, and so takes a pass over all
+    items for each answer, has to win by more than a standard error. Deterministic for a seed, data
+    and thread count. Raises NotReadyError where memory would not suffice.
     """
-    _check_memory(data)
-    trained, results = _train(data, seed, say)
+    check_memory(len(data.later.histories), len(data.later.histories.items), len(data.items.ids))
+    trained, refused = _train(data, seed, say)
     panel = panel_of(data.earlier, len(data.items.ids), count, seed)
-    judged, cells = observe(panel, [each.scores for each in trained], seed)
-    results = [
-        *(
-            _result(t.candidate.name, j, t.cpu_seconds)
-            for t, j in zip(trained, judged, strict=True)
-        ),
-        *results,
-    ]
-    statistics = item_statistics(data.earlier.histories, len(data.items.ids))
-    evidence = evidence_of(panel, cells, statistics)
+    cells = observe(panel, [scores for _, scores, _ in trained], seed)
+    tried = _without_hopeless(
+        [_judged(panel, cells, place, *each) for place, each in enumerate(trained)]
+    )
+    for each in tried:
+        say(_line(each.result, count))
+    evidence = evidence_of(
+        panel, cells, item_statistics(data.earlier.histories, len(data.items.ids))
+    )
+    own = own_odds(evidence, seed) if repeats else np.full(len(cells.user), -np.inf, np.float32)
     blends = []
-    for name, parts in _line_up(trained, judged):
-        blends.append(_blended(evidence, name, parts, repeats, seed))
-        say(f"{name}: NDCG {_mean(blends[-1].judged.ndcg):.4f}")
+    for name, parts in _line_up(tried, repeats):
+        is_factored = all(isinstance(tried[part].scores, FactorScores) for part in parts)
+        blends.append(_blended(evidence, name, parts, is_factored, own, seed))
+        say(_line(blends[-1].result, count))
     best = _choose(blends)
-    module = _final(data, evidence, [trained[part] for part in best.parts], best, repeats, seed)
-    results += [_result(each.name, each.judged, each.cpu_seconds) for each in blends]
-    return Fitted(module, best.name, isinstance(module, FactorScores), results)
+    module = _final(data, evidence, tried, best, repeats, seed)
+    results = [*(each.result for each in tried), *refused, *(each.result for each in blends)]
+    return Fitted(module, best.result.name, isinstance(module, FactorScores), results)
 
 
 def _train(
     data: RecommendationSet, seed: int, say: Callable[[str], None]
-) -> tuple[list[_Trained], list[CandidateResult]]:
-    """All candidates that are for this data, and those that are not."""
+) -> tuple[list[tuple[Candidate, Scores, float]], list[CandidateResult]]:
+    """All candidates that are for this data with their CPU seconds, and those that are not."""
     histories, trained, refused = data.earlier.histories, [], []
     for candidate in ROSTER:
         note = candidate.refusal(histories, data.items)
@@ -125,44 +122,81 @@ def _train(
             continue
         start = time.process_time()
         scores = candidate.fit(histories, data.items, seed).eval()
-        trained.append(_Trained(candidate, scores, time.process_time() - start))
-        say(f"{candidate.name}: learned in {trained[-1].cpu_seconds:.1f} CPU seconds")
+        trained.append((candidate, scores, time.process_time() - start))
+    learned = [scores for _, scores, _ in trained]
+    describe_cold_items(learned, _alike(learned), histories)
     return trained, refused
 
 
-def _line_up(
-    trained: Sequence[_Trained], judged: Sequence[Judged]
-) -> list[tuple[str, tuple[int, ...]]]:
+def _alike(scores: Sequence[Scores]) -> Alike | None:
+    return next((each for each in scores if isinstance(each, Alike)), None)
+
+
+def _judged(
+    panel: Panel, cells: Cells, place: int, candidate: Candidate, scores: Scores, cpu: float
+) -> _Tried:
+    judged = judge(panel, cells, cells.scores[:, place])
+    result = _result(candidate.name, judged, cpu, scores.note)
+    return _Tried(candidate, scores, result, candidate.is_for_new)
+
+
+def _without_hopeless(tried: Sequence[_Tried]) -> list[_Tried]:
+    """Networks, which cost most to learn anew, are blended only if alone they beat all cheaper
+    models; of the rest also weak ones may add to a blend."""
+    cheap = [each.result.ndcg_new for each in tried if each.candidate not in NETWORKS]
+    bar = max(np.nan_to_num(cheap))
+    return [
+        replace(each, is_blended=False, result=replace(each.result, note=_HOPELESS))
+        if each.candidate in NETWORKS and not each.result.ndcg_new > bar
+        else each
+        for each in tried
+    ]
+
+
+def _line_up(tried: Sequence[_Tried], repeats: bool) -> list[tuple[str, tuple[int, ...]]]:
     """Blends worth judging, simplest first; popularity comes first in each."""
-    learned = [i for i, t in enumerate(trained) if i > 0 and t.candidate.is_for_new]
-    factored = [i for i in learned if isinstance(trained[i].scores, FactorScores)]
-    merit = [_mean(each.ndcg_new) for each in judged]
-    blends: dict[tuple[int, ...], str] = {(0,): "popularity"}
-    cheap = [i for i in factored if trained[i].candidate not in NETWORKS]
-    for group, name in ((cheap, "factors"), (factored, "factors and networks"), (learned, "all")):
+    first = "own history" if repeats else "popularity"
+    learned = [i for i, each in enumerate(tried) if i > 0 and each.is_blended]
+    factored = [i for i in learned if isinstance(tried[i].scores, FactorScores)]
+    cheap = [i for i in factored if tried[i].candidate not in NETWORKS]
+    alone = "own history with popularity" if repeats else "popularity alone"
+    blends: dict[tuple[int, ...], str] = {(0,): alone}
+    groups = (
+        (cheap, "several factorisations"),
+        (factored, "factorisations and networks"),
+        (learned, "all models"),
+    )
+    for group, name in groups:
         if group:
-            best = max(group, key=lambda i: merit[i])
-            blends.setdefault((0, best), f"popularity and {trained[best].candidate.name}")
-            blends.setdefault((0, *group), f"blend of {name}")
+            best = max(group, key=lambda i: np.nan_to_num(tried[i].result.ndcg_new))
+            blends.setdefault((0, best), f"{first} with {tried[best].candidate.name}")
+            blends.setdefault((0, *group), f"{first} with {name}")
     return [(name, parts) for parts, name in blends.items()]
 
 
 def _blended(
-    evidence: Evidence, name: str, parts: tuple[int, ...], repeats: bool, seed: int
+    evidence: Evidence,
+    name: str,
+    parts: tuple[int, ...],
+    is_factored: bool,
+    own: NDArray[np.float32],
+    seed: int,
 ) -> _Blended:
     start = time.process_time()
-    judged = judge_blend(evidence, parts, repeats, seed)
-    return _Blended(name, parts, judged, time.process_time() - start)
+    judged = judge_blend(evidence, parts, own, seed)
+    return _Blended(
+        parts, is_factored, judged, _result(name, judged, time.process_time() - start, "")
+    )
 
 
 def _choose(blends: Sequence[_Blended]) -> _Blended:
-    merits = [_merit(each.judged) for each in blends]
-    best = max(merits, key=lambda merit: float(merit.mean()))
-    gaps = [best - merit for merit in merits]
-    errors = [gap.std() / np.sqrt(max(len(gap), 1)) for gap in gaps]
-    return next(
-        blend for blend, gap, e in zip(blends, gaps, errors, strict=True) if gap.mean() <= e
+    factored = [each for each in blends if each.is_factored]
+    best, rival = (
+        max(group, key=lambda each: float(_merit(each.judged).mean()))
+        for group in (factored, blends)
     )
+    gain = _merit(rival.judged) - _merit(best.judged)
+    return rival if gain.mean() > gain.std() / np.sqrt(len(gain)) else best
 
 
 def _merit(judged: Judged) -> NDArray[np.float64]:
@@ -176,42 +210,40 @@ def _merit(judged: Judged) -> NDArray[np.float64]:
 def _final(
     data: RecommendationSet,
     evidence: Evidence,
-    chosen: Sequence[_Trained],
+    tried: Sequence[_Tried],
     best: _Blended,
     repeats: bool,
     seed: int,
-) -> torch.nn.Module:
+) -> Scores:
     """The chosen candidates learn anew from the later histories; the blend is from all users."""
-    histories, items = data.later.histories, len(data.items.ids)
-    parts = [each.candidate.fit(histories, data.items, seed) for each in chosen]
+    histories = data.later.histories
+    parts = [tried[part].candidate.fit(histories, data.items, seed) for part in best.parts]
+    describe_cold_items(parts, _alike([each.scores for each in tried]), histories)
     everybody = np.ones(len(evidence.panel.users), np.bool_)
     weights = fit_blend(evidence, best.parts, everybody, seed)
     again = None
     if repeats:
-        blended = blend_odds(evidence, best.parts, weights)
-        again = fit_again(evidence, blended, everybody, seed, is_final=True)
-        again.statistics = item_statistics(histories, items)
+        again = fit_again(evidence, everybody, seed, is_final=True)
+        again.statistics = item_statistics(histories, len(data.items.ids))
     scaling = part_of(evidence.scaling, best.parts)
     return hybrid_of(parts, scaling, weights, again).eval().requires_grad_(False)
 
 
-def _check_memory(data: RecommendationSet) -> None:
-    histories, items = data.later.histories, len(data.items.ids)
-    pairs = min(len(histories.items), _MOST_PAIRS)
-    needed = _BYTES_AT_LEAST + items * _BYTES_OF_AN_ITEM + pairs * _BYTES_OF_A_PAIR
-    needed += len(histories) * _BYTES_OF_A_USER
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > free:
-        raise NotReadyError(
-            f"learning from {len(histories):,} users and {items:,} items takes about "
-            f"{needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free",
-            hint="raise items.minimum_users, or train where there is more memory",
-        )
-
-
-def _result(name: str, judged: Judged, cpu: float) -> CandidateResult:
+def _result(name: str, judged: Judged, cpu: float, note: str) -> CandidateResult:
     ndcg, new, recall = map(_mean, (judged.ndcg, judged.ndcg_new, judged.recall))
-    return CandidateResult(name, ndcg, new, recall, cpu, "")
+    return CandidateResult(name, ndcg, new, recall, cpu, note)
+
+
+def _line(result: CandidateResult, count: int) -> str:
+    note = f"; {result.note}" if result.note else ""
+    return (
+        f"{result.name}: NDCG@{count} {_shown(result.ndcg)}, of new items "
+        f"{_shown(result.ndcg_new)}, {result.cpu_seconds:.1f} CPU seconds{note}"
+    )
+
+
+def _shown(value: float) -> str:
+    return "unknown" if np.isnan(value) else f"{value:.3f}"
 
 
 def _mean(values: NDArray[np.float64]) -> float:

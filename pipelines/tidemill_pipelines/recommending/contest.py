@@ -62,48 +62,47 @@ def fit_blend(
     )
 
 
-def blend_odds(evidence: Evidence, parts: Sequence[int], weights: Weights) -> NDArray[np.float32]:
-    """[cells]."""
-    every = np.arange(len(evidence.cells.user))
-    users = _user_columns(evidence, every)
-    scaling = part_of(evidence.scaling, parts)
-    return log_odds(evidence.cells.scores[:, parts], users, scaling, weights)
+def blend_odds(
+    evidence: Evidence, parts: Sequence[int], weights: Weights, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """[rows]."""
+    users, scaling = _user_columns(evidence, rows), part_of(evidence.scaling, parts)
+    return log_odds(evidence.cells.scores[rows][:, parts], users, scaling, weights)
 
 
-def fit_again(
-    evidence: Evidence,
-    blended: NDArray[np.float32],
-    members: NDArray[np.bool_],
-    seed: int,
-    is_final: bool,
-) -> Repeat:
+def fit_again(evidence: Evidence, members: NDArray[np.bool_], seed: int, is_final: bool) -> Repeat:
     """The repeat model of some of the panel's users; only the final one with hidden units."""
     cells = evidence.cells
-    rows = np.flatnonzero(cells.is_own & members[cells.user])
-    if not is_final:
-        rows = _sample(cells.is_own & members[cells.user], seed)
-    return fit_repeat(_rows(evidence, blended, rows), evidence.statistics, seed, deep=is_final)
+    chosen = cells.is_own & members[cells.user]
+    rows = np.flatnonzero(chosen) if is_final else _sample(chosen, seed)
+    return fit_repeat(_rows(evidence, rows), evidence.statistics, seed, deep=is_final)
 
 
-def judge_blend(evidence: Evidence, parts: Sequence[int], repeats: bool, seed: int) -> Judged:
-    """Each half of the panel by the blend that was fitted to the other half."""
+def own_odds(evidence: Evidence, seed: int) -> NDArray[np.float32]:
+    """[cells] log odds that a user comes back, of each half of the panel by the model that was
+    fitted to the other half; -inf for new items."""
     cells, halves = evidence.cells, evidence.panel.is_first_half
     odds = np.full(len(cells.user), -np.inf, np.float32)
     for half in (halves, ~halves):
+        again = fit_again(evidence, ~half, seed, is_final=False)
+        rows = np.flatnonzero(half[cells.user] & cells.is_own)
+        with torch.no_grad():
+            odds[rows] = again.odds(columns_of(again, _rows(evidence, rows))).numpy()
+    return odds
+
+
+def judge_blend(
+    evidence: Evidence, parts: Sequence[int], own: NDArray[np.float32], seed: int
+) -> Judged:
+    """Each half of the panel by the blend that was fitted to the other half, beside the log odds
+    [cells] of own items."""
+    cells, halves = evidence.cells, evidence.panel.is_first_half
+    odds = own.copy()
+    for half in (halves, ~halves):
         weights = fit_blend(evidence, parts, ~half, seed)
-        blended = blend_odds(evidence, parts, weights)
-        judged = half[cells.user]
-        odds[judged] = blended[judged]
-        if repeats:
-            again = fit_again(evidence, blended, ~half, seed, is_final=False)
-            rows = np.flatnonzero(judged & cells.is_own)
-            with torch.no_grad():
-                found = again.odds(columns_of(again, _rows(evidence, blended, rows)))
-            odds[rows] = found.numpy()
-    if not repeats:
-        odds[cells.is_own] = -np.inf
-    new = np.where(cells.is_own, -np.inf, odds)
-    return judge(evidence.panel, _ranked(evidence, odds), _ranked(evidence, new))
+        rows = np.flatnonzero(half[cells.user] & ~cells.is_own)
+        odds[rows] = blend_odds(evidence, parts, weights, rows)
+    return judge(evidence.panel, cells, odds)
 
 
 def part_of(scaling: Scaling, parts: Sequence[int]) -> Scaling:
@@ -113,30 +112,17 @@ def part_of(scaling: Scaling, parts: Sequence[int]) -> Scaling:
     )
 
 
-def _ranked(evidence: Evidence, odds: NDArray[np.floating]) -> NDArray[np.int64]:
-    """[m, count] of the cells' items; -1 where odds are -inf."""
-    cells, panel = evidence.cells, evidence.panel
-    order = np.lexsort((-odds, cells.user))
-    user = cells.user[order]
-    place = np.arange(len(order)) - np.searchsorted(user, user)
-    kept = (place < panel.count) & np.isfinite(odds[order])
-    ranked = np.full((len(panel.users), panel.count), -1, np.int64)
-    ranked[user[kept], place[kept]] = cells.item[order][kept]
-    return ranked
-
-
 def _user_columns(evidence: Evidence, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     found = user_columns(torch.from_numpy(evidence.activity)).numpy()
     return np.asarray(found[evidence.cells.user[rows]], np.float32)
 
 
-def _rows(evidence: Evidence, blended: NDArray[np.float32], rows: NDArray[np.int64]) -> RepeatRows:
+def _rows(evidence: Evidence, rows: NDArray[np.int64]) -> RepeatRows:
     cells = evidence.cells
     return RepeatRows(
         cells.item[rows],
         cells.facts[rows],
         evidence.activity[cells.user[rows]],
-        blended[rows],
         cells.label[rows],
         evidence.panel.weights[cells.user[rows]],
     )

@@ -29,9 +29,11 @@ class Hybrid(Scores):
         activity: torch.Tensor,
         context: torch.Tensor,
     ) -> torch.Tensor:
-        blended = self.blend(history, facts, activity, context)
+        blended: torch.Tensor = self.blend(history, facts, activity, context)
+        if self.again is None:
+            return blended
         own = blended.gather(1, history.clamp(min=0))
-        return _replaced(blended, history, own, _again(self.again, history, facts, activity, own))
+        return _replaced(blended, history, own, _again(self.again, history, facts, activity))
 
 
 class FactoredHybrid(FactorScores):
@@ -54,9 +56,10 @@ class FactoredHybrid(FactorScores):
         self, history: torch.Tensor, facts: torch.Tensor, activity: torch.Tensor
     ) -> torch.Tensor:
         """Log odds of the history's own items [n, L]."""
+        if self.again is not None:
+            return _again(self.again, history, facts, activity)
         nowhere = torch.full_like(history[:, 0], -1)
-        own = self._own(history, self.query(history, facts, activity, nowhere))
-        return _again(self.again, history, facts, activity, own)
+        return self._own(history, self.query(history, facts, activity, nowhere))
 
     def forward(
         self,
@@ -66,9 +69,11 @@ class FactoredHybrid(FactorScores):
         context: torch.Tensor,
     ) -> torch.Tensor:
         query = self.query(history, facts, activity, context)
-        own = self._own(history, query)
-        again = _again(self.again, history, facts, activity, own)
-        return _replaced(query @ self.item_vectors.T, history, own, again)
+        blended = query @ self.item_vectors.T
+        if self.again is None:
+            return blended
+        again = _again(self.again, history, facts, activity)
+        return _replaced(blended, history, self._own(history, query), again)
 
     def _own(self, history: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         items, _ = padded(history)
@@ -86,16 +91,10 @@ def hybrid_of(
 
 
 def _again(
-    again: Repeat | None,
-    history: torch.Tensor,
-    facts: torch.Tensor,
-    activity: torch.Tensor,
-    own: torch.Tensor,
+    again: Repeat, history: torch.Tensor, facts: torch.Tensor, activity: torch.Tensor
 ) -> torch.Tensor:
-    if again is None:
-        return own
     items, _ = padded(history)
-    return again(items, facts, activity, own)  # type: ignore[no-any-return]  # torch's call has no types
+    return again(items, facts, activity)  # type: ignore[no-any-return]  # torch's call has no types
 
 
 def _replaced(

@@ -16,7 +16,13 @@ from tidemill.recommendation.ranking import (
     new_outcomes,
     recall_per_user,
 )
-from tidemill_pipelines.recommending.candidates.batches import Batch, Users, batches, subset
+from tidemill_pipelines.recommending.candidates.batches import (
+    Batch,
+    Users,
+    batches,
+    lengths_of,
+    subset,
+)
 from tidemill_pipelines.recommending.candidates.candidate import Scores
 
 _MOST_USERS = 3_000
@@ -34,12 +40,17 @@ class Panel:
 
     window: Window
     users: Users
+    """[m], by the length of their histories: of like length they are padded less."""
     weights: NDArray[np.float64]
     """[m], how many users each stands for."""
     is_first_half: NDArray[np.bool_]
     """[m], to blend on one half and judge on the other."""
     count: int
     """Places that are judged."""
+    outcomes: Outcomes
+    """Of these users."""
+    new: Outcomes
+    """Those with items that were not in the user's history."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +92,12 @@ def panel_of(window: Window, items: int, count: int, seed: int) -> Panel:
     drawn = [rng.choice(g, size, replace=False) for g, size in zip(groups, sizes, strict=True)]
     weights = [np.full(len(d), len(g) / max(len(d), 1)) for d, g in zip(drawn, groups, strict=True)]
     users = np.concatenate(drawn)
-    order = np.argsort(users)
-    is_first_half = rng.random(len(users)) < 0.5
-    return Panel(window, users[order], np.concatenate(weights)[order], is_first_half, count)
+    order = np.argsort(lengths_of(window.histories)[users], kind="stable")
+    users, is_first_half = users[order], rng.random(len(users)) < 0.5
+    outcomes = outcomes_of(window.outcomes, users)
+    new = new_outcomes(outcomes, subset(window.histories, users))
+    weight = np.concatenate(weights)[order]
+    return Panel(window, users, weight, is_first_half, count, outcomes, new)
 
 
 def _shares(first: int, second: int, most: int) -> tuple[int, int]:
@@ -93,46 +107,46 @@ def _shares(first: int, second: int, most: int) -> tuple[int, int]:
     return taken, min(second, most - taken)
 
 
-def observe(panel: Panel, candidates: Sequence[Scores], seed: int) -> tuple[list[Judged], Cells]:
+def observe(panel: Panel, candidates: Sequence[Scores], seed: int) -> Cells:
     """Score all items for the panel once with each candidate; keep what judging and blending need.
 
-    Blending sees each candidate's best new items, the outcomes, the own history, and random items
-    that stand for the rest.
+    That is each candidate's best new items, the outcomes, the own history, and random items that
+    stand for the rest: every candidate's first places are among them.
     """
     items = candidates[0].items
     rng = np.random.default_rng(seed)
-    parts, ranked, ranked_new, done = [], [], [], 0
+    parts, done = [], 0
     for users, batch in batches(panel.window.histories, panel.users, items):
-        with torch.no_grad():
-            scores = [each(*batch.inputs()).numpy() for each in candidates]
-        tops = [_top(each, panel.count) for each in scores]
+        scores = [each.of(batch) for each in candidates]
         own = batch.history.numpy()
-        news = [_top(_without_own(each, own), max(_BEST, panel.count)) for each in scores]
-        ranked.append(np.stack(tops))
-        ranked_new.append(np.stack(news)[..., : panel.count])
-        pool = [each[:, :_BEST] for each in news]
+        pool = [_top(_without_own(each, own), max(_BEST, panel.count)) for each in scores]
         cells = _cells(panel.window, users, batch, scores, pool, rng)
         parts.append(replace(cells, user=cells.user + done))
         done += len(users)
-    judged = [
-        judge(panel, all_items, new)
-        for all_items, new in zip(
-            np.concatenate(ranked, axis=1), np.concatenate(ranked_new, axis=1), strict=True
-        )
-    ]
-    return judged, _joined(parts)
+    return _joined(parts)
 
 
-def judge(panel: Panel, ranked: NDArray[np.int64], ranked_new: NDArray[np.int64]) -> Judged:
-    """Metrics of rankings [m, count], of all items and of those new to the user."""
-    outcomes = outcomes_of(panel.window.outcomes, panel.users)
-    new = new_outcomes(outcomes, subset(panel.window.histories, panel.users))
+def judge(panel: Panel, cells: Cells, scores: NDArray[np.floating]) -> Judged:
+    """Metrics of the ranking that scores [cells] make, of all items and of those that are new."""
+    ranked = _ranked(panel, cells, scores)
+    ranked_new = _ranked(panel, cells, np.where(cells.is_own, -np.inf, scores))
     return Judged(
-        ndcg_per_user(ranked, outcomes, panel.count),
-        ndcg_per_user(ranked_new, new, panel.count),
-        recall_per_user(ranked, outcomes, panel.count),
-        recall_per_user(ranked_new, new, panel.count),
+        ndcg_per_user(ranked, panel.outcomes, panel.count),
+        ndcg_per_user(ranked_new, panel.new, panel.count),
+        recall_per_user(ranked, panel.outcomes, panel.count),
+        recall_per_user(ranked_new, panel.new, panel.count),
     )
+
+
+def _ranked(panel: Panel, cells: Cells, scores: NDArray[np.floating]) -> NDArray[np.int64]:
+    """[m, count] items, best first; -1 where scores are -inf."""
+    starts = np.searchsorted(cells.user, np.arange(len(panel.users)))
+    place = np.arange(len(cells.user)) - starts[cells.user]
+    table = np.full((len(starts), int(place.max(initial=0)) + panel.count), -np.inf, np.float32)
+    table[cells.user, place] = scores
+    best = torch.from_numpy(table).topk(panel.count)
+    at = np.minimum(starts[:, None] + best.indices.numpy(), len(place) - 1)
+    return np.where(np.isfinite(best.values.numpy()), cells.item[at], -1)
 
 
 def _top(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
@@ -165,8 +179,8 @@ def _cells(
     own_row, place = np.nonzero(batch.history.numpy() >= 0)
     own = own_row * items + batch.history.numpy()[own_row, place]
     seen = np.concatenate([_row_keys(each, items) for each in pool])
-    certain = np.unique(np.concatenate([labelled, own, seen]))
-    drawn = np.setdiff1d(np.unique(_draw(len(users), items, rng)), certain)
+    certain = _distinct(np.concatenate([labelled, own, seen]))
+    drawn = np.setdiff1d(_distinct(_draw(len(users), items, rng)), certain, assume_unique=True)
     keys = np.concatenate([certain, drawn])
     order = np.argsort(keys)
     user, item = np.divmod(keys[order], items)
@@ -182,6 +196,12 @@ def _cells(
         facts=facts,
         scores=np.stack([each[user, item] for each in scores], axis=1),
     )
+
+
+def _distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ascending; by sorting, which is several times faster here than np.unique's hashing."""
+    found = np.sort(keys)
+    return found[np.diff(found, prepend=-1) > 0]
 
 
 def _row_keys(chosen: NDArray[np.int64], items: int) -> NDArray[np.int64]:

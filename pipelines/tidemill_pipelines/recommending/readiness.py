@@ -19,11 +19,18 @@ from tidemill_features.interest_sql import key_of, shown_interest
 from tidemill_features.set_items import target_events
 from tidemill_pipelines.readiness import check_target_occurs, first_event, near_names
 from tidemill_pipelines.recommending.declared import AnyChoice, choice_of
-from tidemill_pipelines.recommending.named_fields import check_key, check_named_attributes
+from tidemill_pipelines.recommending.named_fields import (
+    check_key,
+    check_named_attributes,
+    unreadable_bounds,
+)
 from tidemill_pipelines.recommending.windows import ChoiceWindows, plan_choice_windows
 
 _FEWEST_ITEMS = 2
 """With one there is nothing to choose."""
+_FEWEST_USERS = 10
+"""Intervals are over users: those of a few are narrow by chance, however much each of them did."""
+_MORE = "a longer `within`, a more frequent event or broader `items` give more"
 
 
 @dataclass(frozen=True)
@@ -152,16 +159,23 @@ def _check_counts(objective: Objective, counts: Sequence[OutcomeCount]) -> None:
             raise NotReadyError(
                 f"{count.outcomes} outcomes of known users in the window from {count.cutoff[:10]}, "
                 f"and `training.minimum_positives` asks for {minimum}",
-                hint="a longer `within`, a more frequent event or broader `items` give more",
+                hint=_MORE,
+            )
+        if count.users < _FEWEST_USERS:
+            raise NotReadyError(
+                f"{count.users} known users with an outcome in the window from "
+                f"{count.cutoff[:10]}, and {_FEWEST_USERS} are needed to judge by",
+                hint=_MORE,
             )
 
 
 def _notes(con: duckdb.DuckDBPyConnection, choice: AnyChoice) -> tuple[str, ...]:
-    """Events that the objective names beside its own and that never occur."""
+    """Events named beside the objective's own that never occur, and times that are none."""
     named = [each.event for each in choice.interest] + [rule.event for rule in choice.exclude]
     names = [name for (name,) in con.execute("SELECT DISTINCT name FROM events").fetchall()]
-    return tuple(
+    missing = tuple(
         f"'{event}' never occurs in the event log; {near_names(event, names)}"
         for event in dict.fromkeys(named)
         if event not in names
     )
+    return missing + unreadable_bounds(con, choice)

@@ -18,7 +18,7 @@ _LAST, _FIRST = FACTS.index("days_since_last"), FACTS.index("days_since_first")
 _HIDDEN = 32
 _FEWEST_SUCCESSES = 1_000
 """Below it the network's hidden units are left out: a linear model is what so few can carry."""
-_STEPS = 400
+_STEPS = 150
 _ROWS = 4_096
 _RATE = 0.01
 _AT_ONCE = 4_000_000
@@ -37,7 +37,7 @@ class Repeat(torch.nn.Module):
     def __init__(self, statistics: torch.Tensor) -> None:
         """`statistics` [items, 3], see `item_statistics`."""
         super().__init__()
-        width = len(FACTS) + 1 + statistics.shape[1] + len(ACTIVITY) + 1
+        width = len(FACTS) + 1 + statistics.shape[1] + len(ACTIVITY)
         self.linear = torch.nn.Linear(width, 1)
         self.hidden = torch.nn.Linear(width, _HIDDEN)
         self.output = torch.nn.Linear(_HIDDEN, 1)
@@ -52,10 +52,8 @@ class Repeat(torch.nn.Module):
         items: torch.Tensor,
         facts: torch.Tensor,
         activity: torch.Tensor,
-        blended: torch.Tensor,
     ) -> torch.Tensor:
-        """[..., columns] of items [...], their facts, their user's activity, and the log odds that
-        the blend gives them."""
+        """[..., columns] of items [...], their facts and their user's activity."""
         since = torch.log1p(facts[..., _LAST])
         span = facts[..., _FIRST] - facts[..., _LAST]
         pace = torch.log1p(span / (facts[..., TOTAL] - 1).clamp(min=1))
@@ -65,7 +63,6 @@ class Repeat(torch.nn.Module):
                 (since - pace).unsqueeze(-1),
                 self.statistics[items],
                 torch.log1p(activity.clamp(min=0)),
-                blended.unsqueeze(-1),
             ],
             dim=-1,
         )
@@ -81,11 +78,10 @@ class Repeat(torch.nn.Module):
         items: torch.Tensor,
         facts: torch.Tensor,
         activity: torch.Tensor,
-        blended: torch.Tensor,
     ) -> torch.Tensor:
         """Log odds [n, L]; `activity` [n, ACTIVITY], the rest [n, L, ...]."""
         of_each = activity.unsqueeze(1).expand(-1, facts.shape[1], -1)
-        return self.odds(self.columns(items, facts, of_each, blended))
+        return self.odds(self.columns(items, facts, of_each))
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,6 @@ class RepeatRows:
     items: NDArray[np.int64]
     facts: NDArray[np.float32]
     activity: NDArray[np.float32]
-    blended: NDArray[np.float32]
     labels: NDArray[np.bool_]
     weights: NDArray[np.float64]
 
@@ -122,7 +117,6 @@ def columns_of(model: Repeat, rows: RepeatRows) -> torch.Tensor:
         torch.from_numpy(rows.items),
         torch.from_numpy(rows.facts),
         torch.from_numpy(rows.activity),
-        torch.from_numpy(rows.blended),
     )
 
 

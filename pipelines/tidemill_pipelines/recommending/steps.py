@@ -147,4 +147,6 @@ def _in_words(evaluation: ChoiceEvaluation, count: int) -> str:
     )
     if "ndcg_new" in m:
         said += f"; of items new to the user {m['ndcg_new']:.3f} ({m['baseline_ndcg_new']:.3f})"
+    if "predicted_over_observed" in m:
+        said += f"; {m['predicted_over_observed']:.2f} predicted for each item taken up"
     return f"{said}; {m['coverage']:.0%} of the items are shown"

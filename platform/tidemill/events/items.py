@@ -17,6 +17,7 @@ _READERS = {
     ".ndjson": "read_json($path, format = 'newline_delimited')",
     ".parquet": "read_parquet($path)",
 }
+_HINT = "is it UTF-8, and every line like the first: its columns, quotes and line end?"
 
 
 def read_items(path: Path) -> pa.Table:
@@ -35,7 +36,7 @@ def read_items(path: Path) -> pa.Table:
             rows = con.execute(f"SELECT * FROM {reader}", {"path": str(path)}).to_arrow_table()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
-            raise EventLogError(f"{path} cannot be read: {reason}") from error
+            raise EventLogError(f"{path} cannot be read: {reason}", hint=_HINT) from error
         if _KEY not in rows.column_names:
             raise EventLogError(
                 f"{path} has no column '{_KEY}', only {', '.join(rows.column_names)}",

@@ -7,6 +7,7 @@ attribute as codes into its distinct values. A million items are read in a secon
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,7 +84,7 @@ def read_catalogue(path: Path) -> Catalogue:
             }
             items = _read_texts(found, "items")
             return Catalogue(items, attributes, found["start"], found["end"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BundleError(
             f"the catalogue {path} cannot be read: {error}",
             hint="make it with `tidemill features materialize`",

@@ -50,15 +50,16 @@ def _cards(facts: ChoiceFacts) -> list[Card]:
         ),
         Card(
             "Among new items",
-            number(metrics["ndcg_new"]),
+            number(metrics.get("ndcg_new")),
             f"NDCG@{count} over items the user had no history with; "
-            f"{percent(metrics['recall_new'])} of them found",
+            f"{percent(metrics.get('recall_new'))} of them found",
             None,
         ),
         Card(
             f"Recall@{count}",
             percent(metrics["recall"]),
-            "of what users then did was on their list",
+            "of what users then did was on their list; the probabilities shown add up to "
+            f"{wording.lift(metrics.get('predicted_over_observed'))} the items taken up",
             None,
         ),
         Card(

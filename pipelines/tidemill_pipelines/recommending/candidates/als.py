@@ -15,10 +15,11 @@ from tidemill_pipelines.recommending.candidates.batches import (
     interactions,
     sample_users,
 )
-from tidemill_pipelines.recommending.candidates.candidate import FactorScores, padded
+from tidemill_pipelines.recommending.candidates.candidate import FactorScores, noted, padded
 
 _MOST_PAIRS = 5_000_000
-_DIMENSIONS = 48
+_DIMENSIONS = 32
+"""With 48 it takes twice the time, and the blend is no better for it."""
 _SWEEPS = 4
 _UNOBSERVED = 0.6
 """How much an item that a user shows no interest in counts beside one unit of interest."""
@@ -42,13 +43,13 @@ class FoldedIn(FactorScores):
     ) -> torch.Tensor:
         items, is_there = padded(history)
         vectors = self.item_vectors[items]
-        weights = (torch.log1p(facts[..., TOTAL]) * is_there).unsqueeze(-1)
-        right = (weights * vectors).sum(dim=1)
+        weights = (torch.log1p(facts[..., TOTAL]) * is_there).unsqueeze(1)
+        right = (weights @ vectors).squeeze(1)
         solution, residual, direction = torch.zeros_like(right), right, right
         norm = (right * right).sum(dim=1, keepdim=True)
         for _ in range(_GRADIENT_STEPS):
-            along = (vectors @ direction.unsqueeze(-1)) * weights
-            image = direction + (along * vectors).sum(dim=1)
+            along = (vectors @ direction.unsqueeze(-1)).transpose(1, 2) * weights
+            image = direction + (along @ vectors).squeeze(1)
             step = norm / ((direction * image).sum(dim=1, keepdim=True) + 1e-12)
             solution, residual = solution + step * direction, residual - step * image
             left = (residual * residual).sum(dim=1, keepdim=True)
@@ -80,7 +81,7 @@ class ImplicitAls:
         for _ in range(_SWEEPS):
             of_users = solve(by_user, vectors, self.penalty)
             vectors = solve(by_item, of_users, self.penalty)
-        return FoldedIn(_whitened(vectors, self.penalty))
+        return noted(FoldedIn(_whitened(vectors, self.penalty)), users, histories)
 
 
 def solve(weights: sp.csr_matrix, fixed: torch.Tensor, penalty: float) -> torch.Tensor:

@@ -37,7 +37,7 @@ class Alike(FactorScores):
         items, is_there = padded(history)
         weights = torch.log1p(facts[..., TOTAL]) * is_there
         shares = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-6)
-        return (self.item_vectors[items] * shares.unsqueeze(-1)).sum(dim=1)
+        return (shares.unsqueeze(1) @ self.item_vectors[items]).squeeze(1)
 
 
 class Attributes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, cast
+from typing import ClassVar, Protocol, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tidemill.recommendation.histories import Histories, ItemTable
+from tidemill_pipelines.recommending.candidates.batches import Batch, Users
 
 
 class Scores(torch.nn.Module):
@@ -17,6 +20,8 @@ class Scores(torch.nn.Module):
     """
 
     items: int
+    note: str = ""
+    """What it learned from, if not from everybody."""
 
     def forward(
         self,
@@ -26,6 +31,14 @@ class Scores(torch.nn.Module):
         context: torch.Tensor,
     ) -> torch.Tensor:
         raise NotImplementedError
+
+    def of(self, batch: Batch) -> NDArray[np.float32]:
+        """The same outside the graph, [n, items]."""
+        with torch.no_grad():
+            return np.asarray(self(*batch.inputs()).numpy())
+
+
+AnyScores = TypeVar("AnyScores", bound=Scores)
 
 
 class FactorScores(Scores):
@@ -80,7 +93,8 @@ def padded(history: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return history.clamp(min=0), (history >= 0).float()
 
 
-def scores_of(module: Scores, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    """[n, items] without gradients."""
-    with torch.no_grad():
-        return cast(torch.Tensor, module(*batch))
+def noted(scores: AnyScores, users: Users, histories: Histories) -> AnyScores:
+    """The same, which says so if it learned from a sample of the users."""
+    if len(users) < len(histories):
+        scores.note = f"learned from {len(users):,} of {len(histories):,} users"
+    return scores

@@ -9,7 +9,7 @@ import torch
 
 from tidemill.recommendation.histories import Histories, ItemTable
 from tidemill_pipelines.recommending.candidates.batches import membership, sample_users
-from tidemill_pipelines.recommending.candidates.candidate import FactorScores, padded
+from tidemill_pipelines.recommending.candidates.candidate import FactorScores, noted, padded
 from tidemill_pipelines.recommending.candidates.neural import FEWEST_STEPS, steps_for, train
 
 _MOST_PAIRS = 5_000_000
@@ -40,7 +40,7 @@ class Autoencoded(FactorScores):
     ) -> torch.Tensor:
         items, is_there = padded(history)
         size = is_there.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
-        known = (self.encoder[items] * (is_there / size).unsqueeze(-1)).sum(dim=1)
+        known = ((is_there / size).unsqueeze(1) @ self.encoder[items]).squeeze(1)
         hidden = torch.tanh(known + self.bias)
         return torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1)
 
@@ -74,7 +74,7 @@ class MultDae:
             return -(chances * some).sum(dim=1).mean()
 
         train([encoder, bias, decoder], loss, steps_for(_operations(count)), _RATE)
-        return Autoencoded(encoder, bias, decoder)
+        return noted(Autoencoded(encoder, bias, decoder), users, histories)
 
 
 def _operations(items: int) -> float:

@@ -1,4 +1,4 @@
-"""EASE^R, the linear autoencoder with a closed form (Steck 2019), exact and of low rank."""
+"""EASE^R, the linear autoencoder with a closed form (Steck 2019), of low rank."""
 
 from __future__ import annotations
 
@@ -12,54 +12,19 @@ from numpy.typing import NDArray
 
 from tidemill.recommendation.histories import Histories, ItemTable
 from tidemill_pipelines.recommending.candidates.batches import membership, sample_users
-from tidemill_pipelines.recommending.candidates.candidate import FactorScores, padded
-from tidemill_pipelines.recommending.candidates.neighbours import NeighbourScores, strongest
+from tidemill_pipelines.recommending.candidates.candidate import FactorScores, noted, padded
 
 Array = NDArray[np.float32]
 
-MOST_ITEMS = 3_000
-"""The closed form costs the cube of the items. Of a larger catalogue only so many, the most
-popular, are modelled."""
-_MOST_PAIRS = 10_000_000
+_MOST_PAIRS = 5_000_000
 _RANK = 128
 _OVERSAMPLING = 16
 _POWER_STEPS = 2
 
 
 @dataclass(frozen=True)
-class Ease:
-    """The exact solution, of which each item's strongest neighbours are kept, in both directions
-    of sign.
-
-    That loses up to a tenth of its NDCG on catalogues where every item says a little about every
-    other one; the low-rank form loses nothing there.
-    """
-
-    penalty: float
-    is_for_new: ClassVar[bool] = True
-
-    @property
-    def name(self) -> str:
-        return f"EASE^R, penalty {self.penalty:,.0f}"
-
-    def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
-        return None
-
-    def fit(self, histories: Histories, items: ItemTable, seed: int) -> NeighbourScores:
-        users = sample_users(histories, _MOST_PAIRS, seed)
-        known = membership(histories, len(items.ids), users)
-        kept = np.argsort(-np.asarray(known.sum(axis=0)).ravel(), kind="stable")[:MOST_ITEMS]
-        some = known[:, kept]
-        columns, values = strongest(closed_form((some.T @ some).toarray(), self.penalty))
-        targets = np.zeros((len(items.ids), columns.shape[1]), np.int64)
-        similarities = np.zeros(targets.shape, np.float32)
-        targets[kept], similarities[kept] = kept[columns], values
-        return Linear(targets, similarities)
-
-
-@dataclass(frozen=True)
 class LowRankEase:
-    """The same with users and items seen through their first singular vectors.
+    """Users and items seen through their first singular vectors.
 
     With X = U S V', the solution B = I - P diag(P)^-1, P = (X'X + penalty)^-1, becomes
     V (S^2 / (S^2 + penalty)) V' / (penalty diag(P)) off the diagonal: an inner product, whose cost
@@ -82,14 +47,8 @@ class LowRankEase:
         shares = strengths**2 / (strengths**2 + self.penalty)
         left = 1 - (basis**2 * shares).sum(axis=1)
         vectors = basis * shares / np.maximum(left, 1e-3)[:, None]
-        return Projected(torch.from_numpy(vectors), torch.from_numpy(basis))
-
-
-class Linear(NeighbourScores):
-    """Each item of the history counts one."""
-
-    def weights(self, facts: torch.Tensor, is_there: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        return is_there
+        found = Projected(torch.from_numpy(vectors), torch.from_numpy(basis))
+        return noted(found, users, histories)
 
 
 class Projected(FactorScores):
@@ -109,16 +68,7 @@ class Projected(FactorScores):
         context: torch.Tensor,  # noqa: ARG002 - the same
     ) -> torch.Tensor:
         items, is_there = padded(history)
-        return (self.basis[items] * is_there.unsqueeze(-1)).sum(dim=1)
-
-
-def closed_form(shared: Array, penalty: float) -> Array:
-    """Weights [items, items] from the number of users that each two items share."""
-    inverse = torch.linalg.inv(
-        torch.from_numpy(shared.astype(np.float32)) + penalty * torch.eye(len(shared))
-    )
-    weights = -inverse / inverse.diagonal()
-    return np.asarray(weights.fill_diagonal_(0).numpy())
+        return (is_there.unsqueeze(1) @ self.basis[items]).squeeze(1)
 
 
 def singular_vectors(matrix: sp.csr_matrix, seed: int, rank: int = _RANK) -> tuple[Array, Array]:

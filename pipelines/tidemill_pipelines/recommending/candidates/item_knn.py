@@ -6,20 +6,30 @@ from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from tidemill.recommendation.histories import Histories, ItemTable
-from tidemill_pipelines.recommending.candidates.batches import interactions, sample_users
-from tidemill_pipelines.recommending.candidates.neighbours import NeighbourScores, strongest_sparse
+from tidemill_pipelines.recommending.candidates.batches import (
+    Users,
+    lengths_of,
+    sample_users,
+)
+from tidemill_pipelines.recommending.candidates.candidate import noted
+from tidemill_pipelines.recommending.candidates.neighbours import NeighbourScores, strongest
 
-_MOST_PAIRS = 2_000_000
+_LATEST = 100
+"""Items of a history that are compared with each other."""
+_MOST_COMPARISONS = 30_000_000
 _SHRINKAGE = 10.0
 """Users that two items must share before half of their similarity is believed."""
 _ROWS = 1_000
 
 
 class ItemKnn:
-    """Shrunken cosine between the items' columns of interest."""
+    """Shrunken cosine between the items' columns of who knows them.
+
+    What it costs grows with the square of a history, so that only its latest items count, and of
+    very many users a sample.
+    """
 
     name: ClassVar[str] = "item-kNN"
     is_for_new: ClassVar[bool] = True
@@ -28,31 +38,39 @@ class ItemKnn:
         return None
 
     def fit(self, histories: Histories, items: ItemTable, seed: int) -> NeighbourScores:
-        users = sample_users(histories, _MOST_PAIRS, seed)
-        weights = interactions(histories, len(items.ids), users).tocsc()
-        norms = np.sqrt(np.asarray(weights.multiply(weights).sum(axis=0)).ravel()) + 1e-9
-        unit = (weights @ sp.diags_array(1 / norms)).tocsc()
-        shared = weights.copy()
-        shared.data = np.ones_like(shared.data)
+        users = _affordable(histories, seed)
+        known = _latest(histories, len(items.ids), users)
         blocks = [
-            strongest_sparse(_similarities(unit, shared, slice(start, start + _ROWS)))
+            strongest(_similarities(known, slice(start, start + _ROWS)))
             for start in range(0, len(items.ids), _ROWS)
         ]
         targets, values = (np.concatenate(part) for part in zip(*blocks, strict=True))
-        return NeighbourScores(targets, values)
+        return noted(NeighbourScores(targets, values), users, histories)
 
 
-def _similarities(unit: sp.csc_matrix, shared: sp.csc_matrix, rows: slice) -> sp.csr_matrix:
+def _affordable(histories: Histories, seed: int) -> Users:
+    comparisons = float((np.minimum(lengths_of(histories), _LATEST) ** 2).sum())
+    pairs = int(histories.offsets[-1])
+    return sample_users(
+        histories, int(pairs * min(_MOST_COMPARISONS / max(comparisons, 1), 1)), seed
+    )
+
+
+def _latest(histories: Histories, items: int, users: Users) -> sp.csc_matrix:
+    """[users, items], 1 for the latest items of each history."""
+    lengths = np.minimum(lengths_of(histories)[users], _LATEST)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    pairs = np.repeat(histories.offsets[users] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    ones = np.ones(len(pairs), np.float32)
+    return sp.csr_matrix((ones, histories.items[pairs], offsets), (len(users), items)).tocsc()
+
+
+def _similarities(known: sp.csc_matrix, rows: slice) -> sp.csr_matrix:
     """[rows, items] without the diagonal."""
-    cosine = (unit[:, rows].T @ unit).tocsr()
-    users = (shared[:, rows].T @ shared).tocsr()
-    cosine.sort_indices()
-    users.sort_indices()
-    cosine.data *= users.data / (users.data + _SHRINKAGE)
-    row = np.repeat(np.arange(cosine.shape[0]), np.diff(cosine.indptr))
-    cosine.data[_is_self(row, cosine.indices, rows.start)] = 0
-    return cosine
-
-
-def _is_self(row: NDArray[np.int64], column: NDArray[np.int32], start: int) -> NDArray[np.bool_]:
-    return np.asarray(row + start == column)
+    norms = np.sqrt(np.diff(known.indptr))
+    shared = (known[:, rows].T @ known).tocsr()
+    row = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr)) + rows.start
+    cosine = shared.data / (norms[row] * norms[shared.indices])
+    shared.data = cosine * shared.data / (shared.data + _SHRINKAGE)
+    shared.data[row == shared.indices] = 0
+    return shared

@@ -9,8 +9,13 @@ import scipy.sparse as sp
 import torch
 
 from tidemill.recommendation.histories import Histories, ItemTable
-from tidemill_pipelines.recommending.candidates.batches import lengths_of, sample_users
-from tidemill_pipelines.recommending.candidates.neighbours import NeighbourScores, strongest_sparse
+from tidemill_pipelines.recommending.candidates.batches import (
+    Users,
+    lengths_of,
+    sample_users,
+)
+from tidemill_pipelines.recommending.candidates.candidate import noted
+from tidemill_pipelines.recommending.candidates.neighbours import NeighbourScores, strongest
 
 _MOST_PAIRS = 5_000_000
 _STEPS = 3
@@ -39,17 +44,17 @@ class Markov:
         return None
 
     def fit(self, histories: Histories, items: ItemTable, seed: int) -> Transitions:
-        count = len(items.ids)
+        count, users = len(items.ids), sample_users(histories, _MOST_PAIRS, seed)
         followed = sp.csr_matrix((count, count), dtype=np.float32)
         for step in range(1, _STEPS + 1):
-            followed = followed + _followers(histories, count, step, seed) * _FADING ** (step - 1)
+            followed = followed + _followers(histories, users, count, step) * _FADING ** (step - 1)
         total = np.asarray(followed.sum(axis=1)).ravel() + _SHRINKAGE
-        return Transitions(*strongest_sparse((sp.diags_array(1 / total) @ followed).tocsr()))
+        shares = (sp.diags_array(1 / total) @ followed).tocsr()
+        return noted(Transitions(*strongest(shares)), users, histories)
 
 
-def _followers(histories: Histories, items: int, step: int, seed: int) -> sp.csr_matrix:
+def _followers(histories: Histories, users: Users, items: int, step: int) -> sp.csr_matrix:
     """[items, items], how often the column's item came `step` after the row's."""
-    users = sample_users(histories, _MOST_PAIRS, seed)
     lengths = np.maximum(lengths_of(histories)[users] - step, 0)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     later = np.repeat(histories.offsets[users] - offsets[:-1], lengths) + np.arange(offsets[-1])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from tidemill_pipelines.recommending.candidates.batches import TOTAL
+from tidemill_pipelines.recommending.candidates.batches import TOTAL, Batch
 from tidemill_pipelines.recommending.candidates.candidate import Scores, padded
 
 NEIGHBOURS = 50
@@ -43,20 +45,27 @@ class NeighbourScores(Scores):
         scores = torch.zeros(history.shape[0], self.items)
         return scores.scatter_add(1, self.targets[items].flatten(1), said.flatten(1))
 
+    def of(self, batch: Batch) -> NDArray[np.float32]:
+        """By sparse matrices, which touch nothing but what is there."""
+        _, is_there = padded(batch.history)
+        user, place = np.nonzero(is_there.numpy())
+        weights = self.weights(batch.facts, is_there).numpy()[user, place]
+        pairs = (user, batch.history.numpy()[user, place])
+        said = sp.csr_matrix((weights, pairs), (len(is_there), self.items))
+        return np.asarray((said @ self.matrix).toarray())
+
+    @cached_property
+    def matrix(self) -> sp.csr_matrix:
+        """[items, items]."""
+        columns, values = self.targets.numpy(), self.similarities.numpy()
+        offsets = np.arange(self.items + 1) * columns.shape[1]
+        return sp.csr_matrix((values.ravel(), columns.ravel(), offsets), (self.items, self.items))
+
 
 def strongest(
-    similarities: NDArray[np.floating], most: int = NEIGHBOURS
-) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
-    """The largest of each row by size, [rows, most] columns and values."""
-    most = min(most, similarities.shape[1])
-    columns = np.argpartition(-np.abs(similarities), most - 1, axis=1)[:, :most]
-    return columns.astype(np.int64), np.take_along_axis(similarities, columns, axis=1)
-
-
-def strongest_sparse(
     similarities: sp.csr_matrix, most: int = NEIGHBOURS
 ) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
-    """The same of a sparse matrix; rows with fewer are padded with 0."""
+    """The largest of each row by size, [rows, most] columns and values; 0 pads rows with fewer."""
     rows = similarities.shape[0]
     row = np.repeat(np.arange(rows), np.diff(similarities.indptr))
     order = np.lexsort((-np.abs(similarities.data), row))

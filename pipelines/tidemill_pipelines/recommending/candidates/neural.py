@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-_OPERATIONS = 2.5e10
-"""Multiplications a training may take, about two CPU seconds: steps, not seconds, so that the same
+_OPERATIONS = 1.5e10
+"""Multiplications a training may take, about one CPU second: steps, not seconds, so that the same
 seed gives the same model on any machine."""
 _MOST_STEPS = 80
 FEWEST_STEPS = 20

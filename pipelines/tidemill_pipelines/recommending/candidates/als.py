@@ -95,7 +95,8 @@ def solve(weights: sp.csr_matrix, fixed: torch.Tensor, penalty: float) -> torch.
         vectors = fixed[columns]
         weighted = vectors * values.unsqueeze(-1)
         left = common + weighted.transpose(1, 2) @ vectors
-        solved[rows] = torch.linalg.solve(left, weighted.sum(dim=1))
+        right = weighted.sum(dim=1).unsqueeze(-1)
+        solved[rows] = torch.cholesky_solve(right, torch.linalg.cholesky(left)).squeeze(-1)
     return solved
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -66,7 +66,7 @@ class Attributes:
 def _described(items: ItemTable) -> sp.csr_matrix:
     """[items, buckets], tf-idf with rows of length 1 for each attribute."""
     parts = [
-        _weighed([_tokens(value) for value in values])
+        _weighed(_tokens_of_each(values))
         for values in items.attributes.values()
         if len(set(values) - {None}) > 1
     ]
@@ -83,6 +83,11 @@ def _weighed(tokens: list[Counter[int]]) -> sp.csr_matrix:
     norms = np.sqrt(np.bincount(row, weights**2, minlength=len(tokens)))
     scaled = (weights / np.maximum(norms[row], 1e-6)).astype(np.float32)
     return sp.csr_matrix((scaled, (row, column)), shape=(len(tokens), _BUCKETS))
+
+
+def _tokens_of_each(values: Sequence[str | None]) -> list[Counter[int]]:
+    distinct = {value: _tokens(value) for value in set(values)}
+    return [distinct[value] for value in values]
 
 
 def _tokens(value: str | None) -> Counter[int]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from tidemill.recommendation.histories import Histories, ItemTable
-from tidemill_pipelines.recommending.candidates.batches import membership, sample_users
+from tidemill_pipelines.recommending.candidates.batches import Users, membership, sample_users
 from tidemill_pipelines.recommending.candidates.candidate import FactorScores, noted, padded
 
 Array = NDArray[np.float32]
@@ -20,6 +20,22 @@ _MOST_PAIRS = 5_000_000
 _RANK = 128
 _OVERSAMPLING = 16
 _POWER_STEPS = 2
+
+
+class Spectrum:
+    """Singular vectors of who knows what, worked out once for all penalties."""
+
+    def __init__(self) -> None:
+        self._asked: tuple[Histories, int] | None = None
+        self._found: tuple[Users, Array, Array]
+
+    def of(self, histories: Histories, items: int, seed: int) -> tuple[Users, Array, Array]:
+        """The users that were learned from, then what `singular_vectors` gives for them."""
+        if self._asked is None or self._asked[0] is not histories or self._asked[1] != seed:
+            users = sample_users(histories, _MOST_PAIRS, seed)
+            self._found = (users, *singular_vectors(membership(histories, items, users), seed))
+            self._asked = (histories, seed)
+        return self._found
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,7 @@ class LowRankEase:
     """
 
     penalty: float
+    spectrum: Spectrum
     is_for_new: ClassVar[bool] = True
 
     @property
@@ -42,8 +59,7 @@ class LowRankEase:
         return None
 
     def fit(self, histories: Histories, items: ItemTable, seed: int) -> Projected:
-        users = sample_users(histories, _MOST_PAIRS, seed)
-        basis, strengths = singular_vectors(membership(histories, len(items.ids), users), seed)
+        users, basis, strengths = self.spectrum.of(histories, len(items.ids), seed)
         shares = strengths**2 / (strengths**2 + self.penalty)
         left = 1 - (basis**2 * shares).sum(axis=1)
         vectors = basis * shares / np.maximum(left, 1e-3)[:, None]

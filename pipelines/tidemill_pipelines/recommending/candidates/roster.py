@@ -7,7 +7,7 @@ from tidemill_pipelines.recommending.candidates.attention import SelfAttention
 from tidemill_pipelines.recommending.candidates.attributes import Attributes
 from tidemill_pipelines.recommending.candidates.candidate import Candidate
 from tidemill_pipelines.recommending.candidates.dae import MultDae
-from tidemill_pipelines.recommending.candidates.ease import LowRankEase
+from tidemill_pipelines.recommending.candidates.ease import LowRankEase, Spectrum
 from tidemill_pipelines.recommending.candidates.item_knn import ItemKnn
 from tidemill_pipelines.recommending.candidates.markov import Markov
 from tidemill_pipelines.recommending.candidates.own_frequency import OwnFrequency
@@ -15,14 +15,15 @@ from tidemill_pipelines.recommending.candidates.popularity import Popularity
 
 NETWORKS: tuple[Candidate, ...] = (MultDae(), SelfAttention())
 """What is trained step by step, at many times the cost of the rest."""
+_SPECTRUM = Spectrum()
 ROSTER: tuple[Candidate, ...] = (
     Popularity(),
     OwnFrequency(),
     ImplicitAls(0.5),
     ImplicitAls(1.0),
-    LowRankEase(500),
-    LowRankEase(2_000),
-    LowRankEase(8_000),
+    LowRankEase(500, _SPECTRUM),
+    LowRankEase(2_000, _SPECTRUM),
+    LowRankEase(8_000, _SPECTRUM),
     Attributes(),
     *NETWORKS,
     Markov(),

@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help demo test test-cluster lint types layers check fix docs manifests bench-quality \
 	bench-recommendation bench-serving bench-operator bench-ingest bench-data-quality \
+	bench-monitoring \
 	image-sizes constraints clean
 
 help:  ## list the targets
@@ -64,6 +65,11 @@ bench-ingest: $(VENV)/.installed-dev  ## events a second over HTTP and from file
 
 bench-data-quality: $(VENV)/.installed-dev  ## false alarms and detection of the data-quality report
 	$(BIN)/python benchmarks/data_quality.py
+
+bench-monitoring: $(VENV)/.installed-dev  ## false alarms and detection of monitor, gate, alerts
+	$(BIN)/python benchmarks/monitoring.py
+	$(BIN)/python benchmarks/gate.py
+	$(BIN)/python benchmarks/alerts.py
 
 image-sizes: $(VENV)/.installed-dev  ## installed size of each image's packages
 	$(BIN)/python benchmarks/image_sizes.py

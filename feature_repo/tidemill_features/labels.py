@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 import numpy as np
@@ -33,6 +33,32 @@ def label_users(
     con.unregister("labelled")
     hits = {user for (user,) in happened}
     labels = np.fromiter((user in hits for user in users), dtype=np.bool_, count=len(users))
+    return ~labels if target.absent else labels
+
+
+def label_pairs(
+    con: duckdb.DuckDBPyConnection,
+    target: Target,
+    users: Sequence[str],
+    cutoffs: Sequence[int],
+) -> NDArray[np.bool_]:
+    """As `label_users`, for each user at a cutoff of their own, microseconds since 1970 UTC."""
+    pairs = {
+        "pair": pa.array(range(len(users)), pa.int64()),
+        "user_id": pa.array(list(users), pa.string()),
+        "cutoff_us": pa.array(list(cutoffs), pa.int64()),
+    }
+    con.register("labelled", pa.table(pairs))
+    happened = con.execute(
+        "WITH present AS (SELECT l.pair, l.cutoff_us, COALESCE(m.current_user_id, l.user_id) "
+        "AS user_id FROM labelled AS l LEFT JOIN merged_users AS m USING (user_id)) "
+        f"SELECT DISTINCT pair FROM {_target_events(target)} JOIN present USING (user_id) "
+        "WHERE epoch_us(e.timestamp) >= cutoff_us AND epoch_us(e.timestamp) < cutoff_us + $within",
+        {"within": target.within // timedelta(microseconds=1)},
+    ).fetchall()
+    con.unregister("labelled")
+    labels = np.zeros(len(users), dtype=np.bool_)
+    labels[[pair for (pair,) in happened]] = True
     return ~labels if target.absent else labels
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill_monitoring.intervals import judge_ratio, wilson_interval
+from tidemill_monitoring.intervals import judge_ratio, share_ratio, wilson_interval
 from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict
 
 
 def judge_base_rate(
-    labels: NDArray[np.bool_], scores: NDArray[np.float64], trained: float
+    labels: NDArray[np.bool_], scores: NDArray[np.float64], trained: float, trained_users: int
 ) -> Verdict:
     """Share of users with the outcome against the newest training window's, `trained`.
 
+    The latter was counted on about `trained_users` and is uncertain as well.
     A rate that moved is no alarm while the scores moved with it: then the features explain it.
     """
     if len(labels) < MINIMUM_USERS:
@@ -24,7 +26,8 @@ def judge_base_rate(
         return Verdict(Concern.BASE_RATE, Status.UNDECIDED, sentence, needed)
     rate, predicted = float(labels.mean()), float(scores.mean())
     low, high = wilson_interval(int(labels.sum()), len(labels))
-    status = judge_ratio(low / trained, high / trained) if trained else Status.WATCH
+    ratio = share_ratio(int(labels.sum()), len(labels), trained * trained_users, trained_users)
+    status = judge_ratio(ratio.lower, ratio.upper)
     followed = judge_ratio(low / predicted, high / predicted) is Status.OK
     sentence = (
         f"{rate:.1%} of users had the outcome ({low:.1%} to {high:.1%}); {trained:.1%} in the "
@@ -41,6 +44,8 @@ def judge_base_rate(
         "lower": low,
         "upper": high,
         "trained": trained,
+        "trained_users": trained_users,
+        "ratio": asdict(ratio),
         "predicted": predicted,
     }
     return Verdict(Concern.BASE_RATE, status, sentence, evidence)

@@ -106,7 +106,13 @@ def _open(path: Path):  # type: ignore[no-untyped-def]  # onnxruntime ships no t
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no base class of their own
+        raise BundleError(
+            f"{path} cannot be loaded: {error}",
+            hint=f"restore it, or train again with `tidemill train {path.parent.parent.name}`",
+        ) from error
 
 
 def _read(path: Path) -> BundleMetadata:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Annotated
 
@@ -33,13 +34,20 @@ def monitor(
     termination_log: TerminationLog = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a served model: one verdict per concern, each with a sentence to act on.
+    """Judge a served model, or an alert: one verdict per concern, with a sentence to act on.
 
     Looks at the volumes of events, at features that died, at served vectors against their offline
     rebuild, at drift of the population and of the scores, and, once outcomes are known, at ranking,
-    calibration, grades and the base rate against what was promised; of lists of items, at what
-    their users then did. Evidence and Evidently's page
-    are kept below the home's monitoring folder.
+    calibration, grades and the base rate against what was promised, at features that lost their
+    power and at the worst slices of users; before that at an estimate; of lists of items, at what
+    their users then did; and at how fresh the rows in the online store are. Evidence, Evidently's
+    page and a page with the objective's history are kept below the home's monitoring folder.
+    Receivers that the objective names are told when a
+    verdict turns to watch or act, or clears.
+
+    Of an alert, judges the whole days (or hours) since the last run against what weekday, trend and
+    the usual variation give, and those of the `--window` before again, for late arrivals. An
+    incident is one verdict until it is over.
 
     Verdicts are **ok**, **watch** (look when you can), **act**, or **undecided** (the sentence says
     what is missing). A retraining starts only with `--retrain`, outside the cooldown, and never on
@@ -49,7 +57,9 @@ def monitor(
     4 nothing could be decided. With `--termination-log`: 0 for every verdict, 1 for a failure.
     """
     from tidemill.events import EventLog  # keeps --help fast
-    from tidemill.objective import resolve_objective
+    from tidemill_monitoring.afterwards import keep_record, tell
+    from tidemill_monitoring.alerting.check import AlertInputs, run_alert
+    from tidemill_monitoring.alerting.declared import resolve_monitored
     from tidemill_monitoring.choosing.inputs import ChoiceInputs
     from tidemill_monitoring.inputs import MonitorInputs
     from tidemill_monitoring.monitor import run_monitor
@@ -58,18 +68,30 @@ def monitor(
     from tidemill_monitoring.termination import termination_message, write_message
 
     home = Home.from_environment()
-    declared = resolve_objective(home, objective)
+    declared = resolve_monitored(home, objective, os.environ)
     days = parse_window(window)
     with EventLog(home.events).connect() as con:
         instant = instant_or_log_end(con, at)
-        inputs = MonitorInputs if declared.choice is None else ChoiceInputs
-        run, folder = run_monitor(inputs(home, declared, con, instant, days), console.log)
+        if declared.spec.alert is not None:
+            watched = AlertInputs(home, declared, con, instant, days, is_log_end=not at)
+            run, folder = run_alert(watched, console.log)
+        else:
+            inputs = MonitorInputs if declared.choice is None else ChoiceInputs
+            run, folder = run_monitor(inputs(home, declared, con, instant, days), console.log)
     if as_json:
         console.print_json(run.to_json())
     else:
         console.out.print(render_run(run, folder))
-    if retrain and run.decision.retrain:
-        start_retraining(home, objective, declared.name, instant, run.decision.reason)
+    tell(home, declared, run, console.log)
+    try:
+        if retrain and run.decision.retrain:
+            cooldown = declared.spec.monitoring.retrain.cooldown
+            reason = run.decision.reason
+            refusal = start_retraining(home, objective, declared.name, instant, reason, cooldown)
+            if refusal is not None:
+                console.log(f"no retraining was started: {refusal}")
+    finally:
+        keep_record(home, declared, console.log)
     if termination_log is not None:
         write_message(termination_log, termination_message(run))
         return

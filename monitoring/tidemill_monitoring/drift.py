@@ -22,12 +22,14 @@ WATCH_EFFECT = 0.05
 """Jensen-Shannon distance (natural log) of a mean shift of about 0.15 standard deviations."""
 ACT_EFFECT = 0.1
 """Of a mean shift of about 0.3 standard deviations."""
-WATCH_LEVEL = 0.02
+WATCH_LEVEL = 0.01
 ACT_LEVEL = 0.005
 """Chance of any false alarm over all features of one window, before the effect floor."""
 MAXIMUM_USERS = 10_000
-"""Users a side; beyond it the effect floor decides, not the sampling noise."""
+"""Users a side that are split at random; beyond it the effect floor decides, not the noise."""
 
+_BINNED_USERS = 100_000
+"""Users of the reference that are enough to place the bins."""
 _SPLITS = 400
 _CELLS_AT_ONCE = 2_000
 """Columns of the one-hot matrix that are held in memory together."""
@@ -44,6 +46,18 @@ class Population:
     def take(self, rows: NDArray[np.intp] | slice, columns: NDArray[np.intp]) -> Population:
         """Some rows, some columns."""
         return Population(self.users[rows], self.values[rows][:, columns])
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Effects from which each column is worth a look, or an alarm; shape [columns] each."""
+
+    watch: NDArray[np.float64]
+    act: NDArray[np.float64]
+
+    @classmethod
+    def default(cls, columns: int) -> Thresholds:
+        return cls(np.full(columns, WATCH_EFFECT), np.full(columns, ACT_EFFECT))
 
 
 @dataclass(frozen=True)
@@ -69,38 +83,39 @@ def measure_drift(
     reference: Population,
     current: Population,
     names: Sequence[str],
-    ordinary: NDArray[np.floating] | None = None,
+    thresholds: Thresholds | None = None,
     seed: int = 0,
 ) -> list[ColumnDrift]:
-    """Drift of every column, largest effect first.
+    """Drift of every column, largest effect first; `thresholds` are the documented ones if None.
 
-    `ordinary` [columns] are effects that were seen between windows in which all was well; a
-    column must exceed them by half to count. Raises ValueError when a side has no users.
+    Effects are measured on all users, their null distribution on at most `MAXIMUM_USERS` a side.
+    Raises ValueError when a side has no users.
     """
     if not len(reference.users) or not len(current.users):
         raise ValueError(
             f"drift needs users on both sides, not {len(reference.users)} and {len(current.users)}"
         )
     rng = np.random.default_rng(seed)
-    reference, current = _sample(reference, rng), _sample(current, rng)
-    bins = [bin_reference(reference.values[:, j]) for j in range(len(names))]
-    observed, null = _divergences(reference, current, bins, _user_splits(reference, current, rng))
+    placing = _sample(reference, rng, _BINNED_USERS)
+    bins = [bin_reference(placing.values[:, j]) for j in range(len(names))]
+    observed = _observed(reference, current, bins)
+    null = _null(reference, current, bins, rng)
     centre, spread = null.mean(axis=0), np.maximum(null.std(axis=0), 1e-9)
     largest = ((null - centre) / spread).max(axis=1)
     p_values = _p_values((observed - centre) / spread, largest)
     effects = np.sqrt(np.maximum(observed - centre, 0.0))
-    floor = np.zeros(len(names)) if ordinary is None else 1.5 * np.nan_to_num(ordinary)
+    least = Thresholds.default(len(names)) if thresholds is None else thresholds
+    found = (np.sqrt(observed), effects, p_values, least.watch, least.act)
     columns = [
-        _judge(name, float(np.sqrt(divergence)), float(effect), float(p), float(least))
-        for name, divergence, effect, p, least in zip(
-            names, observed, effects, p_values, floor, strict=True
-        )
+        _judge(name, *map(float, numbers))
+        for name, numbers in zip(names, np.column_stack(found), strict=True)
     ]
     return sorted(columns, key=lambda column: -column.effect)
 
 
-def _judge(name: str, distance: float, effect: float, p: float, least: float) -> ColumnDrift:
-    watch_at, act_at = max(WATCH_EFFECT, least), max(ACT_EFFECT, least)
+def _judge(
+    name: str, distance: float, effect: float, p: float, watch_at: float, act_at: float
+) -> ColumnDrift:
     return ColumnDrift(
         name=name,
         distance=distance,
@@ -113,17 +128,46 @@ def _judge(name: str, distance: float, effect: float, p: float, least: float) ->
     )
 
 
-def _sample(population: Population, rng: np.random.Generator) -> Population:
-    if len(population.users) <= MAXIMUM_USERS:
+def _sample(population: Population, rng: np.random.Generator, most: int) -> Population:
+    if len(population.users) <= most:
         return population
-    chosen = rng.choice(len(population.users), MAXIMUM_USERS, replace=False)
-    return population.take(chosen, np.arange(population.values.shape[1]))
+    chosen = np.sort(rng.choice(len(population.users), most, replace=False))
+    return Population(population.users[chosen], population.values[chosen])
+
+
+def _observed(
+    reference: Population, current: Population, bins: Sequence[Bins]
+) -> NDArray[np.float64]:
+    """Jensen-Shannon divergence of each column, over all users."""
+    result = np.empty(len(bins))
+    for column, each in enumerate(bins):
+        shares = [
+            np.bincount(each.codes(side.values[:, column]), minlength=each.count) / len(side.users)
+            for side in (reference, current)
+        ]
+        result[column] = _divergence_terms(*shares).sum()
+    return result
+
+
+def _null(
+    reference: Population, current: Population, bins: Sequence[Bins], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Divergences that random splits of the users give, [splits, columns].
+
+    The divergence of two samples of one population falls as 1/n + 1/m, so that what was measured
+    on a part of the users is scaled to all of them.
+    """
+    few = [_sample(side, rng, MAXIMUM_USERS) for side in (reference, current)]
+    every = sum(1 / len(side.users) for side in (reference, current))
+    part = sum(1 / len(side.users) for side in few)
+    splits = _user_splits(few[0], few[1], rng)
+    return _divergences(few[0], few[1], bins, splits) * (every / part)
 
 
 def _user_splits(
     reference: Population, current: Population, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """[1 + splits, rows of both sides]: who counts as reference; row 0 is the truth.
+    """[splits, rows of both sides]: who counts as reference.
 
     All rows of a user fall on one side, and the sides keep the sizes they really have.
     """
@@ -131,9 +175,8 @@ def _user_splits(
     _, user_of = np.unique(users, return_inverse=True)
     count = int(user_of.max()) + 1
     share = round(count * len(reference.users) / len(users))
-    member = np.zeros((1 + _SPLITS, len(users)), dtype=np.bool_)
-    member[0, : len(reference.users)] = True
-    for split in member[1:]:
+    member = np.zeros((_SPLITS, len(users)), dtype=np.bool_)
+    for split in member:
         chosen = np.zeros(count, dtype=np.bool_)
         chosen[rng.permutation(count)[:share]] = True
         split[:] = chosen[user_of]
@@ -145,8 +188,8 @@ def _divergences(
     current: Population,
     bins: Sequence[Bins],
     splits: NDArray[np.bool_],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Jensen-Shannon divergences: observed [columns], under random splits [splits, columns]."""
+) -> NDArray[np.float64]:
+    """Jensen-Shannon divergences under random splits, [splits, columns]."""
     member = splits.astype(np.float32)
     sizes = member.sum(axis=1, keepdims=True), (1 - member).sum(axis=1, keepdims=True)
     result = np.empty((len(member), len(bins)))
@@ -156,7 +199,7 @@ def _divergences(
         second = one_hot.sum(axis=0) - first
         cells = _divergence_terms(first / sizes[0], second / sizes[1])
         result[:, start:stop] = np.add.reduceat(cells, columns, axis=1)
-    return result[0], result[1:]
+    return result
 
 
 def _chunks(bins: Sequence[Bins]) -> list[tuple[int, int]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidemill.evaluation import roc_auc
-from tidemill_monitoring.drift import ColumnDrift, Population, measure_drift
+from tidemill_monitoring.drift import WATCH_LEVEL, ColumnDrift
 from tidemill_monitoring.verdicts import (
     MINIMUM_USERS,
     Concern,
@@ -31,25 +30,6 @@ def separating_power(values: NDArray[np.float32], labels: NDArray[np.bool_]) -> 
     present = np.where(np.isnan(values), lowest, values)
     powers = [abs(roc_auc(labels, column) - 0.5) for column in present.T]
     return np.nan_to_num(np.asarray(powers, dtype=np.float64))
-
-
-def ordinary_effects(
-    windows: Sequence[Population], names: Sequence[str]
-) -> NDArray[np.float64] | None:
-    """Largest effect of each column between consecutive windows; None for fewer than two.
-
-    The windows are the champion's own test windows, in which it was found good: seasons and
-    weekdays that move a column there must not raise an alarm later.
-    """
-    large = [window for window in windows if len(window.users) >= MINIMUM_USERS]
-    if len(large) < 2:
-        return None
-    effects = []
-    for earlier, later in pairwise(large):
-        by_name = {c.name: c.effect for c in measure_drift(earlier, later, names)}
-        effects.append([by_name[name] for name in names])
-    largest: NDArray[np.float64] = np.max(effects, axis=0)
-    return largest
 
 
 def judge_drift(
@@ -80,6 +60,8 @@ def judge_drift(
         "current_users": users[1],
         "features": len(columns),
         "drifted": len(drifted),
+        "drifted_features": [c.name for c in (*drifted, score) if c.is_watch],
+        "effects": {c.name: _beyond_chance(c) for c in (*columns, score)},
         "score": asdict(score),
         "events": groups,
         "top_features": [
@@ -88,6 +70,11 @@ def judge_drift(
         ],
     }
     return Verdict(Concern.DRIFT, status, _describe(drifted, len(columns), score, groups), evidence)
+
+
+def _beyond_chance(column: ColumnDrift) -> float:
+    """What later thresholds learn from: chance is known already, and would count twice."""
+    return round(column.effect, 4) if column.p_value <= WATCH_LEVEL else 0.0
 
 
 def too_few_users(reference: int, current: int) -> Verdict:

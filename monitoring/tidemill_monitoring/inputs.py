@@ -12,13 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill.bundle import BundleMetadata
+from tidemill.errors import BundleError
 from tidemill.home import Home
 from tidemill.predictions import read_predictions
 from tidemill_features.catalog import Catalog, load_catalog
 from tidemill_monitoring.champion import Reference, ServedModels
+from tidemill_monitoring.earlier import Earlier, read_earlier
 from tidemill_monitoring.event_counts import read_daily_counts
+from tidemill_monitoring.freshness.asked import AskedRows
 from tidemill_monitoring.served import ServedHistory, from_us, read_served
-from tidemill_monitoring.volumes import DailyCounts, VolumeChange, find_changes
+from tidemill_monitoring.volumes import (
+    DailyCounts,
+    VolumeChange,
+    find_changes,
+    uneven_features,
+    unsteady_names,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,13 +61,24 @@ class LogInputs:
         return self.models.current_version()
 
     @cached_property
-    def outcomes_known_until(self) -> datetime:
-        """`at`, or earlier when the log fell silent: a missing event is then no proof."""
+    def earlier(self) -> Earlier:
+        """What earlier runs said about the version that is live."""
+        folder = self.home.monitoring(self.objective.name)
+        return read_earlier(folder, self.at, self.window, self.version)
+
+    @cached_property
+    def newest_event(self) -> datetime:
+        """When the last event before `at` happened; `at` for a log without any."""
         row = self.con.execute(
             "SELECT epoch_us(MAX(timestamp)) FROM events WHERE timestamp < $at", {"at": self.at}
         ).fetchone()
         newest = None if row is None else row[0]
-        return self.at if newest is None else min(self.at, from_us(newest) + _LABEL_LAG)
+        return self.at if newest is None else from_us(newest)
+
+    @cached_property
+    def outcomes_known_until(self) -> datetime:
+        """`at`, or earlier when the log fell silent: a missing event is then no proof."""
+        return min(self.at, self.newest_event + _LABEL_LAG)
 
     @cached_property
     def daily_counts(self) -> DailyCounts:
@@ -67,6 +87,11 @@ class LogInputs:
     @cached_property
     def changes(self) -> list[VolumeChange]:
         return find_changes(self.daily_counts, self.window_days, self.at - self.window)
+
+    @cached_property
+    def unsteady(self) -> frozenset[str]:
+        """Event names whose volume ordinarily comes and goes."""
+        return unsteady_names(self.daily_counts, self.window_days)
 
 
 class MonitorInputs(LogInputs):
@@ -82,16 +107,54 @@ class MonitorInputs(LogInputs):
     def reference(self) -> Reference:
         return self.models.reference(self.version, self.metadata.features)
 
-    @cached_property
+    @property
     def history(self) -> ServedHistory:
-        return read_served(
-            read_predictions(self.home.predictions(self.objective.name)),
+        return self._log[0]
+
+    @property
+    def asked(self) -> AskedRows:
+        """What the answers read from the online store."""
+        return self._log[1]
+
+    @cached_property
+    def _log(self) -> tuple[ServedHistory, AskedRows]:
+        """The prediction log is read once; it may be the largest of all."""
+        asked = AskedRows(self.at, self.window)
+        history = read_served(
+            asked.watch(read_predictions(self.home.predictions(self.objective.name), asked.lose)),
             features=self.metadata.features,
-            bundle_of=self.models.metadata,
+            bundle_of=self._bundle_of,
             at=self.at,
             window=self.window,
             known_at=self.outcomes_known_until - self.objective.target.within,
         )
+        return history, asked
+
+    def _bundle_of(self, version: str) -> BundleMetadata | None:
+        """None for an earlier version whose bundle is gone, or cannot be read any more."""
+        try:
+            return self.models.metadata(version)
+        except BundleError:
+            if version == self.version:
+                raise
+            return None
+
+    @cached_property
+    def happened(self) -> NDArray[np.bool_]:
+        """What came true of each of `history.closed` after its cutoff; empty before any."""
+        from tidemill_features.labels import label_pairs  # duckdb
+
+        closed = self.history.closed
+        if closed is None:
+            return np.empty(0, dtype=np.bool_)
+        users, cutoffs = closed.users.tolist(), closed.cutoffs.tolist()
+        return label_pairs(self.con, self.objective.target, users, cutoffs)
+
+    @property
+    def first_outcome_at(self) -> datetime | None:
+        """When the first horizon closes; None when nothing was predicted."""
+        first = self.history.first_cutoff
+        return None if first is None else first + self.objective.target.within
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -112,6 +175,15 @@ class MonitorInputs(LogInputs):
             if feature.aggregate.grows or lookback_days(feature.aggregate.name) > history
         }
         return np.flatnonzero([name not in growing for name in self.metadata.features])
+
+    @cached_property
+    def steady(self) -> NDArray[np.intp]:
+        """Comparable columns whose event does not ordinarily come and go."""
+        events = {feature.name: feature.event for feature in self.catalog.features}
+        uneven = uneven_features(events, self.unsteady)
+        names = self.metadata.features
+        kept = [column for column in self.comparable if names[column] not in uneven]
+        return np.asarray(kept, dtype=np.intp)
 
 
 def lookback_days(aggregate: str) -> int:

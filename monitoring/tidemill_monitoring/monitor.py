@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-import orjson
+from rich.markup import escape
 
 from tidemill_monitoring.checks import check_drift, check_outcomes, check_quality, check_skew
 from tidemill_monitoring.choosing import checks as choosing
 from tidemill_monitoring.choosing.inputs import ChoiceInputs
+from tidemill_monitoring.decay.check import check_estimate, check_feature_decay, check_segments
 from tidemill_monitoring.decision import decide
+from tidemill_monitoring.freshness.check import check_histories, check_rows
 from tidemill_monitoring.inputs import MonitorInputs
+from tidemill_monitoring.isolation import fail_if_all_failed, judged, judged_together
+from tidemill_monitoring.keeping import keep_run
 from tidemill_monitoring.retraining import read_state
-from tidemill_monitoring.verdicts import MonitorRun, Verdict
+from tidemill_monitoring.verdicts import Concern, MonitorRun, Verdict
 
-VERDICT_FILE = "verdict.json"
+_OUTCOMES = (Concern.PERFORMANCE, Concern.BASE_RATE)
 
 
 def run_monitor(
@@ -25,7 +28,8 @@ def run_monitor(
     """All verdicts and the decision, and the folder that holds them.
 
     The folder is named after the monitored instant; verdict.json is written last and at once, so
-    a folder without it is a run that did not finish. Raises BundleError without a served model.
+    a folder without it is a run that did not finish. A check that fails leaves its concern
+    undecided. Raises BundleError without a served model, TidemillError if every check failed.
     """
     version = inputs.version
     folder = inputs.home.monitoring(inputs.objective.name) / f"{inputs.at:%Y%m%dT%H%M%SZ}"
@@ -34,6 +38,7 @@ def run_monitor(
         verdicts = _judge_choices(inputs, log)
     else:
         verdicts = _judge_predictions(inputs, folder, log)
+    fail_if_all_failed(verdicts, inputs.objective.name)
     objective = inputs.objective
     decision = decide(
         verdicts,
@@ -41,10 +46,11 @@ def run_monitor(
         inputs.at,
         objective.spec.monitoring.retrain.cooldown,
         objective.target.event,
+        inputs.earlier.apart,
     )
     at = inputs.at.isoformat()
     run = MonitorRun(objective.name, at, inputs.window_days, version, verdicts, decision)
-    _write_at_once(folder / VERDICT_FILE, run)
+    keep_run(folder, run)
     return run, folder
 
 
@@ -52,25 +58,36 @@ def _judge_predictions(
     inputs: MonitorInputs, folder: Path, log: Callable[[str], None]
 ) -> tuple[Verdict, ...]:
     log(f"checking events and features before {inputs.at:%Y-%m-%d %H:%M} UTC")
-    quality = check_quality(inputs)
+    quality = judged(Concern.DATA_QUALITY, lambda: check_quality(inputs), log)
     log("rebuilding served vectors")
-    skew = check_skew(inputs)
+    skew = judged(Concern.SKEW, lambda: check_skew(inputs), log)
     log("measuring drift")
-    drift = check_drift(inputs, folder)
+    drift = judged(Concern.DRIFT, lambda: check_drift(inputs, folder), log)
+    for note in drift.evidence.get("notes", ()):
+        log(escape(note))
     log("comparing predictions with outcomes")
-    return quality, skew, drift, *check_outcomes(inputs)
+    return (
+        quality,
+        skew,
+        drift,
+        *judged_together(_OUTCOMES, lambda: check_outcomes(inputs), log),
+        judged(Concern.FEATURE_DECAY, lambda: check_feature_decay(inputs), log),
+        judged(Concern.SEGMENTS, lambda: check_segments(inputs), log),
+        judged(Concern.ESTIMATE, lambda: check_estimate(inputs), log),
+        judged(Concern.ONLINE_STORE, lambda: check_rows(inputs), log),
+    )
 
 
 def _judge_choices(inputs: ChoiceInputs, log: Callable[[str], None]) -> tuple[Verdict, ...]:
     log(f"checking events before {inputs.at:%Y-%m-%d %H:%M} UTC")
-    quality = choosing.check_quality(inputs)
+    quality = judged(Concern.DATA_QUALITY, lambda: choosing.check_quality(inputs), log)
     log("rebuilding served histories")
-    skew = choosing.check_skew(inputs)
+    skew = judged(Concern.SKEW, lambda: choosing.check_skew(inputs), log)
     log("comparing what was shown with what happened")
-    return quality, skew, choosing.check_drift(inputs), *choosing.check_outcomes(inputs)
-
-
-def _write_at_once(path: Path, run: MonitorRun) -> None:
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_bytes(orjson.dumps(run.to_json(), option=orjson.OPT_INDENT_2))
-    draft.replace(path)
+    return (
+        quality,
+        skew,
+        judged(Concern.DRIFT, lambda: choosing.check_drift(inputs), log),
+        *judged_together(_OUTCOMES, lambda: choosing.check_outcomes(inputs), log),
+        judged(Concern.ONLINE_STORE, lambda: check_histories(inputs), log),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -17,17 +17,19 @@ from tidemill.evaluation import (
     expected_calibration_error,
     roc_auc,
 )
-from tidemill_monitoring.intervals import Estimate, judge_ratio, wilson_interval
-from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict
+from tidemill_monitoring.intervals import Estimate, judge_ratio, share_ratio, wilson_interval
+from tidemill_monitoring.resampling import DRAWS, resample
+from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict, join_names
 
 MINIMUM_POSITIVES = 20
 """Fewer outcomes (or non-outcomes) leave the AUC uncertain by more than 0.06."""
 AUC_LOSS = 0.02
 """A smaller loss of AUC is not worth a retraining."""
 LIFT_WATCH, LIFT_ACT = 0.8, 0.5
-"""Share of grade A's promised lift that must be within its interval."""
-_DRAWS = 300
+"""Share of grade A's promised lift that must lie within its interval."""
 _CHANCE_LEVEL = 0.99
+_LOSS_LEVEL = 0.99
+"""Of the interval of the loss: in calm weeks, too, the AUCs of two windows differ by AUC_LOSS."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,15 @@ def judge_performance(outcomes: Outcomes, promise: Promise, seed: int = 0) -> Ve
     if missing:
         return Verdict(Concern.PERFORMANCE, Status.UNDECIDED, missing, _sizes(outcomes))
     rng = np.random.default_rng(seed)
-    picks = rng.integers(0, len(outcomes.labels), (_DRAWS, len(outcomes.labels)))
-    draws = [Outcomes(outcomes.scores[p], outcomes.grades[p], outcomes.labels[p]) for p in picks]
-    auc_draws = np.asarray([roc_auc(draw.labels, draw.scores) for draw in draws])
-    auc = Estimate.of(roc_auc(outcomes.labels, outcomes.scores), auc_draws)
-    ap = Estimate.of(
-        average_precision(outcomes.labels, outcomes.scores),
-        np.asarray([average_precision(draw.labels, draw.scores) for draw in draws]),
-    )
-    ratio = Estimate.of(_ratio(outcomes), np.asarray([_ratio(draw) for draw in draws]))
-    loss = _auc_loss(auc.observed, auc_draws, promise, rng)
-    ece = expected_calibration_error(outcomes.labels, outcomes.scores)
-    by_chance = _ece_by_chance(outcomes.scores, rng)
-    grades = _grade_table(outcomes, draws, promise.grade_lift)
+    labels, scores = outcomes.labels, outcomes.scores
+    drawn = resample(labels, scores, rng, grades=outcomes.grades)
+    auc = Estimate.of(roc_auc(labels, scores), drawn.auc)
+    ap = Estimate.of(average_precision(labels, scores), drawn.average_precision)
+    ratio = Estimate.of(float(scores.sum() / labels.sum()), drawn.predicted_over_observed)
+    loss = _auc_loss(auc.observed, drawn.auc, promise, rng)
+    ece = expected_calibration_error(labels, scores)
+    by_chance = _ece_by_chance(scores, rng)
+    grades = _grade_table(outcomes, drawn.lift, promise.grade_lift)
     evidence = {
         **_sizes(outcomes),
         "model_version": promise.model_version,
@@ -80,8 +78,8 @@ def judge_performance(outcomes: Outcomes, promise: Promise, seed: int = 0) -> Ve
         "ece": {"observed": ece, "by_chance": by_chance, "promised": promise.metrics.get("ece")},
         "auc_loss": asdict(loss),
         "predicted_over_observed": asdict(ratio),
-        "mean_predicted": float(outcomes.scores.mean()),
-        "observed_rate": float(outcomes.labels.mean()),
+        "mean_predicted": float(scores.mean()),
+        "observed_rate": float(labels.mean()),
         "calibration": _calibration(outcomes),
         "grades": grades,
     }
@@ -89,14 +87,24 @@ def judge_performance(outcomes: Outcomes, promise: Promise, seed: int = 0) -> Ve
         _judge_ranking(loss, auc, promise),
         _judge_ratio(ratio, outcomes),
         _judge_shape(ece, by_chance, promise),
-        _judge_grades(grades),
+        _judge_grades(grades, promise),
     ]
     return _combine([finding for finding in findings if finding], auc, outcomes, promise, evidence)
 
 
-def outcomes_unknown(due: datetime | None, concern: Concern) -> Verdict:
-    """No prediction's horizon has closed; `due` is when the first one will."""
-    if due is None:
+def outcomes_unknown(
+    due: datetime | None, concern: Concern, gone_versions: Sequence[str] = ()
+) -> Verdict:
+    """No prediction's horizon has closed; `due` is when the first one will.
+
+    `gone_versions` answered too, and cannot be judged without their bundles.
+    """
+    if due is None and gone_versions:
+        sentence = (
+            f"Every answer is of a version whose bundle is gone ({join_names(gone_versions)}); "
+            "serve predictions of the live one, or restore those bundles."
+        )
+    elif due is None:
         sentence = "Nothing was predicted yet; serve predictions first."
     else:
         sentence = f"No outcome is known yet: the first horizon closes on {due:%Y-%m-%d %H:%M} UTC."
@@ -120,28 +128,26 @@ def _too_little(outcomes: Outcomes) -> str | None:
     return None
 
 
-def _ratio(outcomes: Outcomes) -> float:
-    hits = outcomes.labels.sum()
-    return float(outcomes.scores.sum() / hits) if hits else float("nan")
-
-
 def _auc_loss(
     observed: float, draws: NDArray[np.float64], promise: Promise, rng: np.random.Generator
 ) -> Estimate:
     """Promised minus observed; both sides have sampling error, so both are resampled."""
-    _, user_of = np.unique(promise.users, return_inverse=True)
-    count = int(user_of.max()) + 1
-    promised = np.empty(len(draws))
-    for index in range(len(draws)):
-        weights = rng.multinomial(count, np.full(count, 1 / count))[user_of].astype(np.float64)
-        promised[index] = roc_auc(promise.labels, promise.scores, weights)
-    return Estimate.of(roc_auc(promise.labels, promise.scores) - observed, promised - draws)
+    promised = resample(promise.labels, promise.scores, rng, users=promise.users).auc
+    return Estimate.of(
+        roc_auc(promise.labels, promise.scores) - observed, promised - draws, _LOSS_LEVEL
+    )
 
 
 def _ece_by_chance(scores: NDArray[np.float64], rng: np.random.Generator) -> float:
-    """ECE that a perfectly calibrated model stays below in 99 of 100 windows of this size."""
-    simulated = (rng.random(len(scores)) < scores for _ in range(_DRAWS))
-    errors = [expected_calibration_error(labels, scores) for labels in simulated]
+    """ECE that a perfectly calibrated model stays below in 99 of 100 windows of this size.
+
+    Outcomes of a bin are drawn at its mean score, which is right or a little too wide.
+    """
+    parts = [part for part in np.array_split(np.sort(scores), 10) if len(part)]
+    rows = np.asarray([len(part) for part in parts])
+    predicted = np.clip([part.mean() for part in parts], 0, 1)
+    observed = rng.binomial(rows, predicted, size=(DRAWS, len(parts))) / rows
+    errors = (np.abs(observed - predicted) * rows).sum(axis=1) / rows.sum()
     return float(np.quantile(errors, _CHANCE_LEVEL))
 
 
@@ -154,7 +160,7 @@ def _calibration(outcomes: Outcomes) -> list[dict[str, float]]:
 
 
 def _grade_table(
-    outcomes: Outcomes, draws: list[Outcomes], promised: Mapping[str, float]
+    outcomes: Outcomes, draws: Mapping[str, NDArray[np.float64]], promised: Mapping[str, float]
 ) -> list[dict[str, Any]]:
     """Rate and lift of each grade that somebody got, A first."""
     table = []
@@ -162,13 +168,14 @@ def _grade_table(
         member = outcomes.grades == letter
         if not member.any():
             continue
-        lift = Estimate.of(_lift(outcomes, letter), np.asarray([_lift(d, letter) for d in draws]))
+        rate = float(outcomes.labels[member].mean())
+        lift = Estimate.of(rate / float(outcomes.labels.mean()), draws[letter])
         table.append(
             {
                 "grade": letter,
                 "users": int(member.sum()),
                 "positives": int(outcomes.labels[member].sum()),
-                "rate": float(outcomes.labels[member].mean()),
+                "rate": rate,
                 "lift": lift.observed,
                 "lower": lift.lower,
                 "upper": lift.upper,
@@ -176,12 +183,6 @@ def _grade_table(
             }
         )
     return table
-
-
-def _lift(outcomes: Outcomes, letter: str) -> float:
-    member = outcomes.grades == letter
-    base = outcomes.labels.mean()
-    return float(outcomes.labels[member].mean() / base) if member.any() and base else float("nan")
 
 
 Finding = tuple[Status, str]
@@ -215,16 +216,20 @@ def _judge_shape(ece: float, by_chance: float, promise: Promise) -> Finding | No
     return Status.WATCH, text
 
 
-def _judge_grades(grades: list[dict[str, Any]]) -> Finding | None:
+def _judge_grades(grades: list[dict[str, Any]], promise: Promise) -> Finding | None:
     """Grade A must keep most of its promised lift, which was itself measured with some error."""
     best = grades[0]
-    if best["grade"] != GRADES[0] or best["promised"] is None or np.isnan(best["upper"]):
+    if best["grade"] != GRADES[0] or not best["promised"]:
         return None
-    if best["upper"] >= LIFT_WATCH * best["promised"]:
+    base, users = float(promise.labels.mean()), len(np.unique(promise.users))
+    now = sum(each["positives"] for each in grades) / sum(each["users"] for each in grades)
+    tested = round(users * best["users"] / sum(each["users"] for each in grades))
+    hits = min(best["promised"] * base, 1.0) * tested
+    kept = share_ratio(best["positives"], best["users"], hits, tested).upper * base / now
+    if kept >= LIFT_WATCH:
         return None
     text = f"grade A lifts x{best['lift']:.1f} where x{best['promised']:.1f} was promised"
-    lost = best["upper"] < LIFT_ACT * best["promised"]
-    return (Status.ACT if lost else Status.WATCH), text
+    return (Status.ACT if kept < LIFT_ACT else Status.WATCH), text
 
 
 def _combine(

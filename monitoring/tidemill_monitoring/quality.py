@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from tidemill_monitoring.values import ValueFault
 from tidemill_monitoring.verdicts import (
     MINIMUM_USERS,
     Concern,
@@ -74,6 +75,7 @@ def _share_of_mode(values: NDArray[np.float32]) -> float:
 def judge_quality(
     changes: Sequence[VolumeChange],
     dead: DeadFeatures,
+    faults: Sequence[ValueFault] = (),
     *,
     earlier_windows: int,
     event_names: int,
@@ -92,11 +94,13 @@ def judge_quality(
         statuses.add(Status.ACT)
     if dead.frozen:
         statuses.add(Status.WATCH)
+    statuses |= {Status.ACT if fault.is_act else Status.WATCH for fault in faults}
     sentences = [_describe(change, horizon, target_event) for change in open_changes[:3]]
     if len(open_changes) > 3:
         sentences.append(f"{len(open_changes) - 3} more event names changed.")
     sentences += _describe_dead(dead, any(change.kind in BROKEN for change in open_changes))
-    evidence = _evidence(changes, dead, trained_until, earlier_windows, event_names)
+    sentences += _describe_faults(faults)
+    evidence = _evidence(changes, dead, faults, trained_until, earlier_windows, event_names)
     if not statuses and earlier_windows < MINIMUM_WINDOWS:
         return Verdict(
             Concern.DATA_QUALITY,
@@ -153,9 +157,29 @@ def _describe_dead(dead: DeadFeatures, events_broke: bool) -> list[str]:
     return sentences
 
 
+def _describe_faults(faults: Sequence[ValueFault]) -> list[str]:
+    sentences = []
+    outside = [fault for fault in faults if fault.kind == "out of range"]
+    missing = [fault for fault in faults if fault.kind == "missing"]
+    if outside:
+        worst = outside[0]
+        sentences.append(
+            f"Values leave the range of training: {join_names([f.name for f in outside])} "
+            f"({worst.share:.0%} outside {worst.lowest:g} to {worst.highest:g}, typically "
+            f"x{worst.factor:.2g}); did a unit or a definition change?"
+        )
+    if missing:
+        sentences.append(
+            f"Missing where training had values: {join_names([f.name for f in missing])} "
+            f"({missing[0].share:.0%} of users)."
+        )
+    return sentences
+
+
 def _evidence(
     changes: Sequence[VolumeChange],
     dead: DeadFeatures,
+    faults: Sequence[ValueFault],
     trained_until: datetime,
     earlier_windows: int,
     event_names: int,
@@ -175,6 +199,7 @@ def _evidence(
         "disappeared_features": list(dead.disappeared),
         "frozen_features": list(dead.frozen),
         "silent_features": list(dead.silent),
+        "value_faults": [asdict(fault) for fault in faults],
     }
 
 

@@ -19,16 +19,14 @@ STYLES = {
 
 
 def render_run(run: MonitorRun, folder: Path) -> RenderableType:
-    """One row per concern, then the decision and where the details are."""
-    title = f"{run.objective} v{run.model_version}, {run.window_days} days before {run.at[:16]} UTC"
+    """One row per concern, then the decision, if there is a model, and where the details are."""
+    version = f" v{run.model_version}" if run.model_version else ""
+    title = f"{run.objective}{version}, {run.window_days} days before {run.at[:16]} UTC"
     table = Table("concern", "verdict", "what it means", title=escape(title), show_lines=True)
     for verdict in run.verdicts:
         style = STYLES[verdict.status]
         status = f"[{style}]{verdict.status.value}[/]"
         table.add_row(verdict.concern.value, status, escape(verdict.sentence))
     answer = "[bold]retrain[/]" if run.decision.retrain else "no retraining"
-    return Group(
-        table,
-        f"{answer}: {escape(run.decision.reason)}",
-        f"[dim]details: {escape(str(folder))}[/]",
-    )
+    lines = [f"{answer}: {escape(run.decision.reason)}"] if run.model_version else []
+    return Group(table, *lines, f"[dim]details: {escape(str(folder))}[/]")

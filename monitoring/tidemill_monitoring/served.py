@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from tidemill.bundle import BundleMetadata
 from tidemill.predictions import Predictions, hash_features
+from tidemill_monitoring.answer_rows import AnswerRows, Collector
 
 BundleOf = Callable[[str], BundleMetadata | None]
 """Metadata of a model version, None when its bundle is gone."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = 2**62
+"""Microseconds; later than anything."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class ServedVectors:
     """Microseconds since 1970 UTC, ascending."""
     versions: NDArray[np.str_]
     scores: NDArray[np.float64]
+    grades: NDArray[np.str_]
     vectors: NDArray[np.float32]
     """[rows, features]."""
 
@@ -49,6 +53,8 @@ class ClosedAnswers:
     cutoffs: NDArray[np.int64]
     scores: NDArray[np.float64]
     grades: NDArray[np.str_]
+    vectors: NDArray[np.float32]
+    """[users, features of that version]."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +65,8 @@ class ServedHistory:
     closed: ClosedAnswers | None
     first_cutoff: datetime | None
     """Of any answer of a known version; None when nothing was predicted."""
-
-
-@dataclass(frozen=True)
-class _Answer:
-    user: str
-    cutoff: int
-    version: str
-    score: float
-    grade: str
+    gone_versions: tuple[str, ...] = ()
+    """Versions that answered and whose bundles are gone; their answers are left out."""
 
 
 def read_served(
@@ -79,33 +78,36 @@ def read_served(
     window: timedelta,
     known_at: datetime,
 ) -> ServedHistory:
-    """One pass over the log; keeps vectors of the window before `at` only.
+    """One pass over the log; keeps the window before `at`, and the newest one with outcomes.
 
     Answers are closed from cutoffs up to `known_at`, one horizon before the last known outcome.
     Users outside the population of the model that answered are left out.
     """
-    layout = hash_features(features)
-    end, start, known = to_us(at), to_us(at - window), to_us(known_at)
-    recent: dict[tuple[str, int], tuple[_Answer, NDArray[np.float32]]] = {}
-    closed: dict[tuple[str, int], _Answer] = {}
-    first: int | None = None
+    layout, reach = hash_features(features), window // timedelta(microseconds=1)
+    end, known = to_us(at), to_us(known_at)
+    recent, closed = Collector(), dict[str, Collector]()
+    judged: dict[str, _Judged | None] = {}
+    first, newest = _NEVER, -_NEVER
     for frame in log:
-        bundle = bundle_of(frame.model_version)
-        for row in np.flatnonzero(~frame.cold_start & (frame.cutoffs <= end)).tolist():
-            cutoff, user = int(frame.cutoffs[row]), frame.users[row]
-            if user is None or bundle is None or not _in_population(bundle, frame, row):
-                continue
-            first = cutoff if first is None else min(first, cutoff)
-            score, grade = float(frame.scores[row]), frame.grades[row]
-            answer = _Answer(user, cutoff, frame.model_version, score, grade)
-            if cutoff > start and frame.feature_hash == layout:
-                recent[user, cutoff] = (answer, frame.vectors[row])
-            if cutoff <= known:
-                closed[user, cutoff] = answer
+        version = frame.model_version
+        if version not in judged:
+            judged[version] = _Judged.of(bundle_of(version))
+        rule = judged[version]
+        rows = np.empty(0, dtype=np.intp) if rule is None else rule.rows(frame, end)
+        if not len(rows):
+            continue
+        cutoffs = frame.cutoffs[rows]
+        first = min(first, int(cutoffs.min()))
+        if frame.feature_hash == layout:
+            recent.add(frame, rows[cutoffs > end - reach], end - reach)
+        is_closed = cutoffs <= known
+        newest = max(newest, int(cutoffs[is_closed].max(initial=-_NEVER)))
+        closed.setdefault(version, Collector()).add(frame, rows[is_closed], newest - reach)
     return ServedHistory(
-        _to_vectors(list(recent.values()), len(features)),
-        _newest_closed(list(closed.values()), window),
-        None if first is None else from_us(first),
+        _to_vectors(recent.rows(end - reach), len(features)),
+        _newest_closed(closed, newest - reach),
+        None if first == _NEVER else from_us(first),
+        tuple(sorted(version for version, rule in judged.items() if rule is None)),
     )
 
 
@@ -117,41 +119,63 @@ def to_us(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
-def _in_population(bundle: BundleMetadata, frame: Predictions, row: int) -> bool:
-    if frame.feature_hash != hash_features(bundle.features):
-        return False
-    value = frame.vectors[row, bundle.features.index(bundle.population.feature)]
-    return bool(bundle.population.contains(value))
+@dataclass(frozen=True)
+class _Judged:
+    """Which rows of a version's requests speak of users in its population."""
+
+    layout: str
+    recency: int
+    """Column of the feature that decides who is in the population."""
+    bundle: BundleMetadata
+
+    @classmethod
+    def of(cls, bundle: BundleMetadata | None) -> _Judged | None:
+        if bundle is None:
+            return None
+        column = bundle.features.index(bundle.population.feature)
+        return cls(hash_features(bundle.features), column, bundle)
+
+    def rows(self, frame: Predictions, end: int) -> NDArray[np.intp]:
+        """With a vector from a cutoff up to `end`, of a user who is named."""
+        if frame.feature_hash != self.layout or not len(frame.cutoffs):
+            return np.empty(0, dtype=np.intp)
+        is_member = self.bundle.population.contains(frame.vectors[:, self.recency])
+        is_named = np.fromiter((user is not None for user in frame.users), np.bool_)
+        return np.flatnonzero(~frame.cold_start & (frame.cutoffs <= end) & is_member & is_named)
 
 
-def _to_vectors(rows: list[tuple[_Answer, NDArray[np.float32]]], width: int) -> ServedVectors:
-    rows.sort(key=lambda row: row[0].cutoff)
-    answers = [answer for answer, _ in rows]
+def _to_vectors(rows: AnswerRows | None, width: int) -> ServedVectors:
+    if rows is None:
+        text, none = np.empty(0, dtype=np.str_), np.empty(0)
+        blank = np.empty((0, width), dtype=np.float32)
+        return ServedVectors(text, none.astype(np.int64), text, none, text, blank)
+    last = rows.last_of_each(by_cutoff=True)
     return ServedVectors(
-        np.asarray([answer.user for answer in answers], dtype=np.str_),
-        np.asarray([answer.cutoff for answer in answers], dtype=np.int64),
-        np.asarray([answer.version for answer in answers], dtype=np.str_),
-        np.asarray([answer.score for answer in answers], dtype=np.float64),
-        np.asarray([vector for _, vector in rows], dtype=np.float32).reshape(len(rows), width),
+        last.users.astype(np.str_),
+        last.cutoffs,
+        last.versions.astype(np.str_),
+        last.scores,
+        last.grades.astype(np.str_),
+        last.vectors,
     )
 
 
-def _newest_closed(answers: list[_Answer], window: timedelta) -> ClosedAnswers | None:
+def _newest_closed(closed: dict[str, Collector], after: int) -> ClosedAnswers | None:
     """The last window of closed answers, of the version that gave most of them."""
-    if not answers:
+    found = {version: each.rows(after) for version, each in closed.items()}
+    latest = {
+        version: rows.last_of_each(by_cutoff=False)
+        for version, rows in found.items()
+        if rows is not None
+    }
+    if not latest:
         return None
-    newest = max(answer.cutoff for answer in answers)
-    start = newest - window // timedelta(microseconds=1)
-    latest: dict[str, dict[str, _Answer]] = {}
-    for answer in sorted(answers, key=lambda answer: answer.cutoff):
-        if answer.cutoff > start:
-            latest.setdefault(answer.version, {})[answer.user] = answer
-    version, by_user = max(latest.items(), key=lambda item: len(item[1]))
-    chosen = list(by_user.values())
+    version, rows = max(latest.items(), key=lambda item: len(item[1]))
     return ClosedAnswers(
         version,
-        np.asarray([answer.user for answer in chosen], dtype=np.str_),
-        np.asarray([answer.cutoff for answer in chosen], dtype=np.int64),
-        np.asarray([answer.score for answer in chosen], dtype=np.float64),
-        np.asarray([answer.grade for answer in chosen], dtype=np.str_),
+        rows.users.astype(np.str_),
+        rows.cutoffs,
+        rows.scores,
+        rows.grades.astype(np.str_),
+        rows.vectors,
     )

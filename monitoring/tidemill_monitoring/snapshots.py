@@ -11,16 +11,23 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_monitoring.binning import bin_reference
 from tidemill_monitoring.drift import ACT_EFFECT, ColumnDrift, Population
+from tidemill_monitoring.workspace import Shelf, keep_snapshot
+
+if TYPE_CHECKING:
+    from evidently.core.report import Snapshot
 
 MAXIMUM_COLUMNS = 30
 MAXIMUM_ROWS = 100_000
+MAXIMUM_PAGES = 30
+"""HTML pages that are kept for an objective."""
+_PAGE = "evidently.html"
 
 
 def choose_columns(
@@ -32,23 +39,57 @@ def choose_columns(
     return list(dict.fromkeys([*moved[: limit // 2], *strong]))[:limit]
 
 
+def try_to_draw(
+    reference: Population, current: Population, names: Sequence[str], folder: Path, shelf: Shelf
+) -> list[str]:
+    """As `draw_snapshot`, and put it on the shelf; returns what went wrong, one line each."""
+    try:
+        snapshot = draw_snapshot(reference, current, names, folder, shelf)
+    except Exception as error:  # Evidently draws for people; what it cannot draw is still judged
+        return [f"Evidently's page was not drawn: {type(error).__name__}: {error}"]
+    try:
+        remove_old_pages(folder.parent)
+        keep_snapshot(shelf, snapshot)
+    except Exception as error:  # the same, and the page is there
+        return [f"the snapshot is not in Evidently's workspace: {type(error).__name__}: {error}"]
+    return []
+
+
 def draw_snapshot(
-    reference: Population, current: Population, names: Sequence[str], folder: Path
-) -> dict[str, float]:
-    """Write evidently.html and evidently.json; returns Evidently's distance of each column.
+    reference: Population,
+    current: Population,
+    names: Sequence[str],
+    folder: Path,
+    shelf: Shelf | None = None,
+) -> Snapshot:
+    """Write evidently.html and evidently.json.
 
     `names` are the columns of both populations. The distances are Jensen-Shannon over our bins.
+    `shelf` tells the instant and the model; without it the snapshot is as of now.
     """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # Evidently and its dependencies warn about their own deprecations.
         warnings.simplefilter("ignore")
-        return _draw(reference, current, names, folder)
+        return _draw(reference, current, names, folder, shelf)
+
+
+def remove_old_pages(folder: Path) -> None:
+    """Keep the pages of the newest runs below an objective's folder; verdicts are all kept.
+
+    A page is 4 to 6 MB, and an hourly monitor draws a hundred megabytes of them a day.
+    """
+    for page in sorted(folder.glob(f"*/{_PAGE}"))[:-MAXIMUM_PAGES]:
+        page.unlink(missing_ok=True)
 
 
 def _draw(
-    reference: Population, current: Population, names: Sequence[str], folder: Path
-) -> dict[str, float]:
+    reference: Population,
+    current: Population,
+    names: Sequence[str],
+    folder: Path,
+    shelf: Shelf | None,
+) -> Snapshot:
     import pandas as pd  # with evidently, seconds to import
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import ValueDrift
@@ -58,10 +99,11 @@ def _draw(
     frames = (pd.DataFrame(side, columns=list(names), dtype=object) for side in (now, before))
     datasets = [Dataset.from_pandas(frame, definition) for frame in frames]
     metrics = [ValueDrift(column=n, method="jensenshannon", threshold=ACT_EFFECT) for n in names]
-    snapshot = Report(metrics).run(*datasets)
-    snapshot.save_html(str(folder / "evidently.html"))
+    about = {} if shelf is None else {"timestamp": shelf.at, "metadata": shelf.about}
+    snapshot = Report(metrics).run(*datasets, **about)
+    snapshot.save_html(str(folder / _PAGE))
     (folder / "evidently.json").write_text(snapshot.json())
-    return distances(snapshot.dict())
+    return snapshot
 
 
 def distances(snapshot: Mapping[str, Any]) -> dict[str, float]:

@@ -19,14 +19,14 @@ _LARGEST_BYTES = 4096
 def termination_message(run: MonitorRun) -> str:
     """Compact JSON of at most 4096 bytes: at, status, drift, sentence, retrain, reason.
 
-    `sentence` is the first of the most serious verdicts.
+    `sentence` is the first of the most serious verdicts; `drift` is empty for an alert.
     """
     worst = next(verdict for verdict in run.verdicts if verdict.status == run.status)
-    drift = next(verdict for verdict in run.verdicts if verdict.concern == Concern.DRIFT)
+    drift = (each.status.value for each in run.verdicts if each.concern == Concern.DRIFT)
     facts = {
         "at": run.at,
         "status": run.status.value,
-        "drift": drift.status.value,
+        "drift": next(drift, ""),
         "sentence": worst.sentence,
         "retrain": run.decision.retrain,
         "reason": run.decision.reason,

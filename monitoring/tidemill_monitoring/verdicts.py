@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+VERDICT_FILE = "verdict.json"
+"""Name of the file that keeps a run, in the folder of its instant."""
 MINIMUM_USERS = 200
 """Fewer users decide nothing: at 200 a distribution's sampling noise reaches the effect floors."""
 
@@ -29,6 +31,10 @@ class Concern(StrEnum):
     DRIFT = "drift"
     PERFORMANCE = "performance"
     BASE_RATE = "base rate"
+    FEATURE_DECAY = "feature decay"
+    SEGMENTS = "segments"
+    ESTIMATE = "estimated performance"
+    ONLINE_STORE = "online store"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ a median and MAD that one odd window cannot move, and a floor for the Poisson no
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -119,14 +120,49 @@ def earlier_windows(daily: DailyCounts, window: int) -> int:
     return int(np.clip(days // window - 1, 0, EARLIER_WINDOWS))
 
 
+def unsteady_names(daily: DailyCounts, window: int) -> frozenset[str]:
+    """Names whose volume ordinarily comes and goes: campaigns, seasons, weekly mailings.
+
+    At least two earlier windows, and a quarter of them, differ from their median by half or more,
+    or most are silent. One odd window makes no name unsteady. Whatever is counted per user from
+    such an event moves for everybody at once.
+    """
+    earlier = earlier_windows(daily, window)
+    if earlier < MINIMUM_WINDOWS:
+        return frozenset()
+    totals = daily.counts[:, window : window * (earlier + 1)]
+    totals = totals.reshape(len(daily.names), earlier, window).sum(axis=2)
+    return frozenset(
+        name for name, each in zip(daily.names, totals, strict=True) if _is_unsteady(each)
+    )
+
+
+def uneven_features(events: Mapping[str, str | None], unsteady: Collection[str]) -> frozenset[str]:
+    """Features of unsteady events; `events` names the event of each, None for all events."""
+    return frozenset(
+        name
+        for name, event in events.items()
+        if event in unsteady or (event is None and len(unsteady) > 0)
+    )
+
+
+def _is_unsteady(totals: NDArray[np.int64]) -> bool:
+    logs = np.log(totals + 1.0)
+    centre = float(np.median(logs))
+    noise = 2.0 / np.sqrt(np.exp(centre))
+    odd = int((np.abs(logs - centre) > max(_JUMP, noise)).sum())
+    return bool(np.median(totals) == 0 or odd >= max(2, len(totals) / 4))
+
+
 def _judge(days: NDArray[np.int64], totals: NDArray[np.int64], daily_rate: float) -> str | None:
     observed, earlier = int(totals[0]), totals[1:]
-    if _has_stopped(days, daily_rate):
+    unsteady = _is_unsteady(earlier)
+    if _has_stopped(days, daily_rate) and not (unsteady and observed):
         return "stopped"
     if not earlier.any():
         return "appeared" if observed >= _MINIMUM_EVENTS else None
     change = _log_change(observed, earlier)
-    if change is None:
+    if change is None or (unsteady and observed):
         return None
     if change < -_COLLAPSE and observed < earlier.min() / 2:
         return "collapsed"

@@ -1,9 +1,10 @@
-"""`tidemill train`, `models`, `promote`, `rollback`, `compile` and `compare`."""
+"""`tidemill train`, `models`, `history`, `shadow`, `promote`, `rollback`, and what is beside."""
 
 from __future__ import annotations
 
 import textwrap
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +24,7 @@ from tidemill.cli.options import (
 )
 from tidemill.errors import TidemillError
 from tidemill.home import Home
-from tidemill.objective import adopt_objective
+from tidemill.objective import adopt_objective, refuse_alert, resolve_objective
 from tidemill.operator.pipeline import HOME_CLAIM, IMAGE, compiled_training, pipeline_resources
 from tidemill_pipelines.position_bias.cli import compare
 
@@ -35,6 +36,8 @@ def register(app: typer.Typer) -> None:
     """Add the training commands to the CLI."""
     app.command()(train)
     app.command()(models)
+    app.command()(history)
+    app.command()(shadow)
     app.command()(promote)
     app.command()(rollback)
     app.command("compile")(compile_pipeline)
@@ -69,6 +72,7 @@ def train(
     from tidemill_pipelines.local_run import run_locally
 
     home = Home.from_environment()
+    resolve_objective(home, objective).require_model()
     declared = adopt_objective(home, objective)
     started = time.monotonic()
     con = EventLog(home.events).connect()
@@ -82,6 +86,8 @@ def train(
         console.print_json({**newest, "live": live, "run": str(folder)})
         return
     outcome = "[green]is live[/]" if live else "[yellow]was refused[/]"
+    if "shadow" in newest["aliases"]:
+        outcome = "[green]is in the champion's shadow[/]"
     console.out.print(
         f"{declared.name} version {newest['version']} {outcome}: "
         f"{newest['tags'].get('tidemill.gate', '')} ({time.monotonic() - started:.0f} s)"
@@ -109,6 +115,54 @@ def models(
             found["tags"].get("tidemill.gate", ""),
         )
     console.out.print(table)
+
+
+def history(
+    objective: Annotated[str, typer.Argument(help="Name of the objective.")],
+    as_json: Json = False,
+) -> None:
+    """List every promotion and rollback of an objective, newest first: when, who and why.
+
+    The list only ever grows; `models` shows the last word on each version.
+    """
+    from tidemill.registry import Registry  # imports mlflow
+
+    home = Home.from_environment()
+    _versions(home, objective)
+    found = Registry(home).promotions(objective)[::-1]
+    if as_json:
+        console.print_json([{**asdict(each), "at": each.at.isoformat()} for each in found])
+        return
+    from rich.table import Table  # keeps --help fast
+
+    table = Table("when", "version", "instead of", "by", "why")
+    for each in found:
+        when, before = f"{each.at:%Y-%m-%d %H:%M:%S}", each.instead_of or ""
+        table.add_row(when, each.version, before, each.by, each.reason)
+    console.out.print(table)
+
+
+def shadow(
+    objective: Annotated[str, typer.Argument(help="An objective file, or a name used before.")],
+    as_json: Json = False,
+) -> None:
+    """Decide about the challenger in the champion's shadow, if its time has come.
+
+    Goes live when live traffic has shown it sane and, where outcomes are known, not worse; is taken
+    out of the shadow otherwise. Every training asks the same first. Exits with 0 either way.
+    """
+    from tidemill_pipelines.settling import settle  # imports mlflow
+
+    home = Home.from_environment()
+    declared = adopt_objective(home, objective)
+    verdict = settle(home, declared, datetime.now(UTC))
+    if as_json:
+        console.print_json(None if verdict is None else asdict(verdict))
+        return
+    said = "no challenger is in the shadow"
+    if verdict is not None:
+        said = f"{verdict.decision}: {verdict.reason}"
+    console.out.print(f"{declared.name}: {said}")
 
 
 def promote(
@@ -178,6 +232,7 @@ def _versions(home: Home, objective: str) -> list[dict[str, Any]]:
 
     versions = Registry(home).versions(objective)
     if not versions:
+        refuse_alert(home, objective)
         raise TidemillError(
             f"no version of '{objective}' is registered in {home.root}",
             hint=f"train one with `tidemill train {objective}`",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tidemill.evaluation import (
 from tidemill.grading import grade, grade_thresholds
 from tidemill_features.catalog import Catalog
 from tidemill_pipelines.dataset import Rows
+from tidemill_pipelines.gate import GuardedSlice
 
 _CURVE_POINTS = 200
 _INDICATORS = 20
@@ -37,6 +38,10 @@ class Evaluation:
     champion_version: str | None
     curves: dict[str, Any]
     """`roc` and `pr` as [x, y] lists, `calibration` bins, `grades`, `indicators`."""
+    guarded: list[GuardedSlice] = field(default_factory=list)
+    """Against the champion, slices with users and outcomes enough."""
+    earlier_challengers: int = 0
+    """That the same champion has met before."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

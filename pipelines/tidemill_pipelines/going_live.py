@@ -24,11 +24,24 @@ def go_live(
     changes nothing, when the version is not registered.
     """
     registry = Registry(home)
+    _bring_online(home, registry, objective, version, at)
+    registry.promote(objective, version, reason)
+
+
+def go_into_shadow(home: Home, objective: str, version: str, at: datetime) -> None:
+    """As `go_live`, but the champion stays, and `version` is scored beside it."""
+    registry = Registry(home)
+    _bring_online(home, registry, objective, version, at)
+    registry.put_in_shadow(objective, version)
+
+
+def _bring_online(
+    home: Home, registry: Registry, objective: str, version: str, at: datetime | None
+) -> None:
     metadata = _describe(registry.fetch(objective, version))
     if isinstance(metadata, RecommenderMetadata):
         keep_interests(home, objective, metadata.interests)
     ensure_online(home, at or _now(home))
-    registry.promote(objective, version, reason)
 
 
 def _now(home: Home) -> datetime:

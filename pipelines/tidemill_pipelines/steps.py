@@ -12,10 +12,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tidemill.evaluation import PairedDifference
 from tidemill.home import Home
 from tidemill.objective import Objective, keep_objective
-from tidemill_pipelines.gate import AUC, Measure, Verdict, decide
+from tidemill.objective.duration import format_duration
+from tidemill_pipelines.gating import rival_tag, verdict_of
 from tidemill_pipelines.outcomes import record
 from tidemill_pipelines.recommending import steps as choosing
 from tidemill_pipelines.saying import say
@@ -33,6 +33,7 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
 
     home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
     keep_objective(home, declared)
+    _settle_shadow(home, declared)
     instant = datetime.fromisoformat(at) if at else datetime.now(UTC)
     if declared.choice is not None:
         return choosing.validate(home, declared, instant, Path(readiness_path))
@@ -130,11 +131,11 @@ def evaluate(
 
 def gate(home_root: str, objective: str, version: str, evaluation_path: str) -> bool:
     """Whether the challenger, registered as `version`, may go live. A refusal is recorded."""
-    verdict = _verdict(evaluation_path)
+    declared = Objective.model_validate_json(objective)
+    verdict = verdict_of(declared, Path(evaluation_path))
     say(f"gate: {'promote' if verdict.promote else 'refuse'}: {verdict.reason}")
     if not verdict.promote:
-        name = Objective.model_validate_json(objective).name
-        record(home_root, name, "refused", verdict.reason, version)
+        record(home_root, declared.name, "refused", verdict.reason, version)
     return verdict.promote
 
 
@@ -155,7 +156,7 @@ def register(
     parameters, metrics = _bundle(
         declared, Path(dataset_path), Path(model_path), Path(evaluation_path), folder
     )
-    verdict = _verdict(evaluation_path)
+    verdict = verdict_of(declared, Path(evaluation_path))
     registry = Registry(home)
     registry.finish_promotion(declared.name)
     registered = registry.register(
@@ -163,7 +164,11 @@ def register(
         folder,
         parameters=parameters,
         metrics=metrics,
-        tags={"tidemill.reason": reason, "tidemill.gate": verdict.reason},
+        tags={
+            "tidemill.reason": reason,
+            "tidemill.gate": verdict.reason,
+            **rival_tag(Path(evaluation_path)),
+        },
     )
     say(f"registered {declared.name} version {registered.version}")
     return registered.version
@@ -172,14 +177,35 @@ def register(
 def promote(
     home_root: str, objective: str, version: str, readiness_path: str, evaluation_path: str
 ) -> None:
-    """Make the version the champion and serve it, with all it reads in the online store."""
-    from tidemill_pipelines.going_live import go_live
+    """Make the version the champion and serve it, with all it reads in the online store.
 
-    plan = json.loads(Path(readiness_path).read_text())
-    name, reason = Objective.model_validate_json(objective).name, _verdict(evaluation_path).reason
-    go_live(Home(Path(home_root)), name, version, reason, datetime.fromisoformat(plan["at"]))
+    One that met a champion goes into its shadow first, if the objective asks for that.
+    """
+    from tidemill_pipelines.going_live import go_into_shadow, go_live
+
+    home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
+    at = datetime.fromisoformat(json.loads(Path(readiness_path).read_text())["at"])
+    name, reason = declared.name, verdict_of(declared, Path(evaluation_path)).reason
+    period = declared.spec.serving.shadow if declared.choice is None else None
+    if period is not None and rival_tag(Path(evaluation_path)):
+        go_into_shadow(home, name, version, at)
+        record(home_root, name, "shadowed", reason, version)
+        say(f"{name} version {version} is in the champion's shadow for {format_duration(period)}")
+        return
+    go_live(home, name, version, reason, at)
     record(home_root, name, "promoted", reason, version)
     say(f"{name} version {version} is the champion")
+
+
+def _settle_shadow(home: Home, objective: Objective) -> None:
+    """Before anything is compared with a champion that may have to go."""
+    from tidemill_pipelines.settling import settle  # imports mlflow
+
+    if objective.spec.serving.shadow is None:
+        return
+    verdict = settle(home, objective, datetime.now(UTC))
+    if verdict is not None:
+        say(f"challenger in the shadow: {verdict.decision}: {verdict.reason}")
 
 
 def _bundle(
@@ -197,13 +223,3 @@ def _bundle(
         return recommender_parameters(chosen), chosen.metrics
     metadata = make_bundle(objective, dataset, model, evaluation, folder)
     return run_parameters(metadata), metadata.metrics
-
-
-def _verdict(evaluation_path: str) -> Verdict:
-    facts = json.loads(Path(evaluation_path).read_text())
-    champion = facts["over_champion"]
-    return decide(
-        PairedDifference(**facts["over_baseline"]),
-        None if champion is None else PairedDifference(**champion),
-        Measure("NDCG", facts["baseline"]) if facts.get("kind") == choosing.KIND else AUC,
-    )

@@ -83,9 +83,35 @@ class Home:
         """Segments of the prediction log."""
         return self.root / "predictions" / objective
 
+    def shadow_predictions(self, objective: str) -> Path:
+        """What the challenger in the champion's shadow would have answered: segments of its own."""
+        return self.predictions(objective) / "shadow"
+
     def monitoring(self, objective: str) -> Path:
         """Verdicts and Evidently snapshots, one folder per run."""
         return self.root / "monitoring" / objective
+
+    @property
+    def evidently(self) -> Path:
+        """Workspace of Evidently's UI: one project per objective, its newest snapshots."""
+        return self.root / "monitoring" / "evidently"
+
+    def notifications(self, objective: str) -> Path:
+        """What receivers of the monitor's verdicts were told, and what waits to be sent."""
+        return self.monitoring(objective) / "notifications"
+
+    def history(self, objective: str) -> Path:
+        """The page that shows an objective's metrics over time."""
+        return self.monitoring(objective) / "history.html"
+
+    @property
+    def monitoring_metrics(self) -> Path:
+        """The newest verdicts of all objectives, for Prometheus."""
+        return self.root / "monitoring" / "metrics.prom"
+
+    def confirmations(self, objective: str) -> Path:
+        """What people have confirmed for the ML Test Score, one JSON object a line."""
+        return self.root / "confirmations" / f"{objective}.jsonl"
 
     @contextmanager
     def lock(self, name: str, on_wait: Callable[[], None] | None = None) -> Iterator[None]:

@@ -7,7 +7,7 @@ float32 [rows, features], little-endian.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,14 @@ class PredictionLog(SegmentLog):
         self.write(encode_predictions(predictions))
 
 
-def read_predictions(folder: Path) -> Iterator[Predictions]:
-    """All whole records in `folder`, oldest segment first; those of shown items are passed over."""
-    for header, payload in read_frames(folder, _MAGIC):
+def read_predictions(
+    folder: Path, on_damage: Callable[[Path], None] | None = None
+) -> Iterator[Predictions]:
+    """All whole records in `folder`, oldest segment first; those of shown items are passed over.
+
+    `on_damage` as in `read_frames`.
+    """
+    for header, payload in read_frames(folder, _MAGIC, on_damage):
         yield _decode(header, payload)
 
 

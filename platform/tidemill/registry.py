@@ -21,10 +21,16 @@ from tidemill.bundle import MODEL_FILE
 from tidemill.errors import BundleError
 from tidemill.home import Home
 from tidemill.outcome import TrainingOutcome
+from tidemill.promotions import Promotion, promotion_tag, read_promotions
 from tidemill.tracking import Tracking, plainly
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
+RIVAL = "tidemill.rival"
+"""Tag of a version: the champion it had to beat."""
+SHADOW = "shadow"
+"""Alias, and link in the served folder, of the challenger that is scored without being heard."""
+_SHADOW_SINCE = "tidemill.shadow_since"
 _CURRENT = "current"
 _OUTCOME = "tidemill.outcome"
 _REASON_LENGTH = 800
@@ -110,10 +116,46 @@ class Registry:
             old = self.champion(objective)
             if old is not None and old != version:
                 self._client.set_registered_model_alias(objective, PREVIOUS, old)
-            for key, value in _promotion_tags(reason).items():
+            by, at = _who(), datetime.now(UTC).replace(microsecond=0)
+            self._remember(objective, Promotion(at, version, old, by, reason))
+            for key, value in _promotion_tags(reason, at, by).items():
                 self._client.set_model_version_tag(objective, version, key, value)
             self._client.set_registered_model_alias(objective, CHAMPION, version)
             self._publish(objective, version)
+            self._drop_shadow(objective)
+
+    @plainly
+    def put_in_shadow(self, objective: str, version: str) -> None:
+        """Let the server score `version` beside the champion, in place of who was there before.
+
+        Raises BundleError, and changes nothing, when the version is not registered.
+        """
+        self._check_registered(objective, version)
+        with self._home.lock(f"registry-{objective}"):
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            self._client.set_model_version_tag(objective, version, _SHADOW_SINCE, since)
+            _point(self._fetched(objective, version).with_name(SHADOW), version)
+            self._client.set_registered_model_alias(objective, SHADOW, version)
+
+    @plainly
+    def shadow(self, objective: str) -> tuple[str, datetime] | None:
+        """Version in the champion's shadow, and since when it is; None when there is none."""
+        version = self._alias(objective, SHADOW)
+        if version is None:
+            return None
+        tags = self._client.get_model_version(objective, version).tags
+        return version, datetime.fromisoformat(tags[_SHADOW_SINCE])
+
+    @plainly
+    def end_shadow(self, objective: str) -> None:
+        """Score nobody beside the champion any more."""
+        with self._home.lock(f"registry-{objective}"):
+            self._drop_shadow(objective)
+
+    def _drop_shadow(self, objective: str) -> None:
+        if self._alias(objective, SHADOW) is not None:
+            self._client.delete_registered_model_alias(objective, SHADOW)
+        (self._home.served(objective) / SHADOW).unlink(missing_ok=True)
 
     @plainly
     def finish_promotion(self, objective: str) -> None:
@@ -171,6 +213,17 @@ class Registry:
         ]
 
     @plainly
+    def promotions(self, objective: str) -> list[Promotion]:
+        """Every promotion and rollback there was, oldest first."""
+        if not self._known(objective):
+            return []
+        return read_promotions(self._client.get_registered_model(objective).tags)
+
+    def challengers(self, objective: str, champion: str) -> int:
+        """How many registered versions have been compared with the version `champion`."""
+        return sum(found["tags"].get(RIVAL) == champion for found in self.versions(objective))
+
+    @plainly
     def record_outcome(self, objective: str, outcome: TrainingOutcome) -> None:
         """Leave what came of a training where the operator looks for it."""
         reason = textwrap.shorten(outcome.reason, _REASON_LENGTH, placeholder=" …")
@@ -184,6 +237,11 @@ class Registry:
         found = self._client.get_experiment_by_name(objective)
         document = None if found is None else found.tags.get(_OUTCOME)
         return None if document is None else TrainingOutcome.from_json(document)
+
+    def _remember(self, objective: str, promotion: Promotion) -> None:
+        """Before it is done, so that no change is without a record."""
+        key, value = promotion_tag(self._client.get_registered_model(objective).tags, promotion)
+        self._client.set_registered_model_tag(objective, key, value)
 
     def _check_registered(self, objective: str, version: str) -> None:
         known = [found["version"] for found in self.versions(objective)]
@@ -201,10 +259,7 @@ class Registry:
         served = self._fetched(objective, version).parent
         # Serving pods mount this folder, so it must be there before them.
         self._home.predictions(objective).mkdir(parents=True, exist_ok=True)
-        link = served / f".{_CURRENT}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(version)
-        link.replace(served / _CURRENT)
+        _point(served / _CURRENT, version)
 
     def _fetched(self, objective: str, version: str) -> Path:
         """The bundle's folder beside the served one, filled when it is not there yet."""
@@ -244,17 +299,29 @@ def served_bundle(home: Home, objective: str) -> Path:
     return link.resolve()
 
 
-def _promotion_tags(reason: str) -> dict[str, str]:
-    """Why, when, and by whom."""
+def _point(link: Path, version: str) -> None:
+    """Swap the link in one step."""
+    draft = link.with_name(f".{link.name}")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(version)
+    draft.replace(link)
+
+
+def _promotion_tags(reason: str, at: datetime, by: str) -> dict[str, str]:
+    """Of the version: the last word on why it is live."""
+    return {
+        "tidemill.promoted": reason,
+        "tidemill.promoted_at": at.isoformat(timespec="seconds"),
+        "tidemill.promoted_by": by,
+    }
+
+
+def _who() -> str:
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user often has no name
         user = str(os.getuid())
-    return {
-        "tidemill.promoted": reason,
-        "tidemill.promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tidemill.promoted_by": f"{user}@{gethostname()}",
-    }
+    return f"{user}@{gethostname()}"
 
 
 def _signature(model: Path) -> Any:

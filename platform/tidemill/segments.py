@@ -16,7 +16,7 @@ import secrets
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +70,29 @@ class SegmentLog:
         self._size = 0
 
 
-def read_frames(folder: Path, magic: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """(header, payload) of all whole frames of one kind in `folder`, oldest segment first."""
+def read_frames(
+    folder: Path, magic: bytes, on_damage: Callable[[Path], None] | None = None
+) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """(header, payload) of all whole frames of one kind in `folder`, oldest segment first.
+
+    A last frame that is not whole is what a crash leaves. `on_damage` is told of segments that
+    cannot be read for another reason, from there on or at all; without it the latter raise OSError.
+    """
     for segment in sorted(folder.glob(f"*{_SUFFIX}")):
-        data = segment.read_bytes()
+        try:
+            data = segment.read_bytes()
+        except OSError:
+            if on_damage is None:
+                raise
+            on_damage(segment)
+            continue
         offset = 0
         while offset + _FRAME.size <= len(data):
             kind, length, checksum = _FRAME.unpack_from(data, offset)
             body = data[offset + _FRAME.size : offset + _FRAME.size + length]
             if kind not in KINDS or len(body) != length or zlib.crc32(body) != checksum:
+                if on_damage is not None and (kind not in KINDS or len(body) == length):
+                    on_damage(segment)
                 break
             if kind == magic:
                 yield _split(body)

@@ -23,6 +23,7 @@ from tidemill.segments import SegmentLog
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.model import Model
 from tidemill_serving.population import served_thresholds
+from tidemill_serving.shadow import Shadow
 
 # Ids are unique without asking the kernel for randomness at every request.
 _PROCESS = secrets.token_hex(12)
@@ -88,8 +89,11 @@ class Predictor:
 
     when_stale = "grades keep their cut points"
 
-    def __init__(self, model: Model, home: Home, logs: ThreadLogs) -> None:
+    def __init__(
+        self, model: Model, home: Home, logs: ThreadLogs, shadow: Shadow | None = None
+    ) -> None:
         self.model = model
+        self.shadow = shadow
         self._home = home
         self._logs = logs
         self._own = threading.local()
@@ -172,6 +176,8 @@ class Predictor:
             raise LogWriteError(
                 "the prediction log cannot be written, so no prediction is given", "try again"
             ) from error
+        if self.shadow is not None:
+            self.shadow.offer(record)
 
     def _reader(self) -> OnlineReader:
         reader: OnlineReader | None = getattr(self._own, "reader", None)

@@ -10,13 +10,15 @@ from threading import Event, Thread
 
 from tidemill.errors import BundleError, TidemillError
 from tidemill.home import Home
+from tidemill.objective import refuse_alert
 from tidemill.objective.schema import Index
 from tidemill.online import online_address
 from tidemill_serving.errors import NotFoundError, show
-from tidemill_serving.model import load_model
+from tidemill_serving.model import Model, load_model
 from tidemill_serving.predictor import Predictor, ThreadLogs
 from tidemill_serving.recommender import Recommender
 from tidemill_serving.recommender_model import RecommenderModel
+from tidemill_serving.shadow import Shadow
 
 logger = logging.getLogger("tidemill.serving")
 CHECK_SECONDS = 1.0
@@ -42,8 +44,9 @@ class Repository:
         self._sources = sources
         self._index = index
         self._predictors: dict[str, Served] = {}
-        self._seen: dict[str, tuple[Path, bool]] = {}
-        """Where a model was loaded from, and whether its catalogue was there then."""
+        self._seen: dict[str, tuple[Path, bool, Path | None]] = {}
+        """Where a model was loaded from, whether its catalogue was there then, and who was in its
+        shadow."""
         self._logs: dict[str, ThreadLogs] = {}
         self._kept: dict[str, str] = {}
         """Why a model does not follow what it reads; said once."""
@@ -101,7 +104,7 @@ class Repository:
         """Serve what is promoted now. A bundle that cannot serve leaves the old one in place."""
         for name, link in self._sources().items():
             target = link.resolve()
-            if self._seen.get(name) != self._source(name, target):
+            if self._seen.get(name) != self._source(name, link, target):
                 self._exchange(name, link, target)
             if name in self._predictors:
                 self._follow(name)
@@ -122,21 +125,39 @@ class Repository:
             logger.error("%s: %s; %s", name, error.message, fallback)
 
     def _load(self, name: str, link: Path, target: Path) -> None:
-        self._seen[name] = self._source(name, target)
+        self._seen[name] = self._source(name, link, target)
         model = load_model(target, name, _version(link, target))
         objective = model.metadata.objective
         logs = self._logs.setdefault(objective, ThreadLogs(self._home.predictions(objective)))
         served = (
             Recommender(model, self._home, logs, self._index)
             if isinstance(model, RecommenderModel)
-            else Predictor(model, self._home, logs)
+            else Predictor(model, self._home, logs, self._load_shadow(name, link))
         )
+        before = self._predictors.get(name)
         self._predictors = {**self._predictors, name: served}
+        if isinstance(before, Predictor) and before.shadow is not None:
+            before.shadow.close()
         logger.info("serving %s version %s", name, model.version)
 
-    def _source(self, name: str, target: Path) -> tuple[Path, bool]:
+    def _load_shadow(self, name: str, link: Path) -> Shadow | None:
+        """The challenger beside the champion; None when there is none, or none that can score."""
+        target = _shadow_of(link)
+        if target is None:
+            return None
+        try:
+            model = load_model(target, name, target.name)
+        except Exception:  # whatever is wrong with a challenger, the champion is served
+            logger.exception("%s: version %s cannot be scored in the shadow", name, target.name)
+            return None
+        if not isinstance(model, Model):
+            return None
+        logger.info("scoring %s version %s in the shadow", name, model.version)
+        return Shadow(model, self._home)
+
+    def _source(self, name: str, link: Path, target: Path) -> tuple[Path, bool, Path | None]:
         """A recommender that came before its catalogue is loaded again once that is there."""
-        return target, self._home.catalogue(name).exists()
+        return target, self._home.catalogue(name).exists(), _shadow_of(link)
 
     def _follow(self, name: str) -> None:
         served = self._predictors[name]
@@ -149,16 +170,24 @@ class Repository:
             self._kept[name] = error.message
 
 
+def _shadow_of(link: Path) -> Path | None:
+    """What the link `shadow` beside a champion's leads to."""
+    beside = link.with_name("shadow")
+    return beside.resolve() if link.is_symlink() and beside.is_symlink() else None
+
+
 def _version(link: Path, target: Path) -> str | None:
     """The registry's version, which names its folder; None for a folder from elsewhere."""
     return target.name if link.is_symlink() or target.name.isdecimal() else None
 
 
 def check_objective(home: Home, name: str) -> None:
-    """Raise BundleError with the nearest known name when `name` has no promoted model."""
+    """Raise BundleError with the nearest known name when `name` has no promoted model,
+    ObjectiveError when it is an alert."""
     known = home.served_objectives()
     if name in known:
         return
+    refuse_alert(home, name)
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else _not_live(name)
     raise BundleError(f"no promoted model for the objective '{name}' in {home.root}", hint=hint)

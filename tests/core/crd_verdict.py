@@ -78,7 +78,13 @@ def _fields(schema: Schema, found: Any) -> Iterator[tuple[str, Schema | None]]:
         yield key, schema.get("properties", {}).get(key, schema.get("additionalProperties"))
 
 
+def _items(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else []
+
+
 def _unknown(schema: Schema, found: Any, path: str) -> Iterator[str]:
+    for index, item in enumerate(_items(found)):
+        yield from _unknown(schema.get("items", {}), item, f"{path}[{index}]")
     for key, field in _fields(schema, found):
         place = f"{path}.{key}"
         if place == ".metadata":
@@ -93,6 +99,8 @@ def drop_nulls(schema: Schema, found: Any) -> Any:
     """What the API server keeps of an object: no null whose field is neither nullable nor filled
     in."""
     kept = found
+    if isinstance(found, list):
+        kept = [drop_nulls(schema.get("items", {}), item) for item in found]
     if isinstance(found, dict):
         fields = {key: field or {"nullable": True} for key, field in _fields(schema, found)}
         kept = {
@@ -105,6 +113,8 @@ def drop_nulls(schema: Schema, found: Any) -> Any:
 
 def fill_defaults(schema: Schema, found: Any) -> Any:
     """The object with every default of its schema filled in."""
+    if isinstance(found, list):
+        return [fill_defaults(schema.get("items", {}), item) for item in found]
     if not isinstance(found, dict):
         return found
     filled = dict(found)
@@ -184,6 +194,8 @@ def _broken_rules(schema: Schema, found: Any, path: str) -> list[str]:
         broken = [f"{path}: {r['message']}" for r in rules if not _holds(r["rule"], found)]
     for key, field in _fields(schema, found):
         broken += _broken_rules(field or {}, found[key], f"{path}.{key}")
+    for index, item in enumerate(_items(found)):
+        broken += _broken_rules(schema.get("items", {}), item, f"{path}[{index}]")
     return broken
 
 

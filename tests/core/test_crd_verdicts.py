@@ -46,8 +46,11 @@ FULL: dict[str, Any] = {
             "minimum_positives": 100,
             "schedule": "0 3 * * 1",
         },
-        "serving": {"replicas": {"min": 1, "max": 10}, "index": "exact"},
-        "monitoring": {"schedule": "0 * * * *", "retrain": {"cooldown": "24h"}},
+        "serving": {"replicas": {"min": 1, "max": 10}, "index": "exact", "shadow": "7d"},
+        "monitoring": {
+            "schedule": "0 * * * *",
+            "retrain": {"cooldown": "24h", "margin": 0.002, "guard": ["property.plan"]},
+        },
     },
 }
 
@@ -74,6 +77,8 @@ INDEX = "spec/serving/index"
 NAME = "metadata/name"
 LABELS = "metadata/labels"
 NOTES = "metadata/annotations"
+NOTIFY = "spec/monitoring/notify"
+HOOK = {"secret": {"name": "web.hooks-1", "key": "Slack_url.1"}}
 CHOICE = {
     "event": "order",
     "where": {"property.channel": "web"},
@@ -106,7 +111,16 @@ def chosen(**changes: Any) -> dict[str, Any]:
     return {"recommendation": {**CHOICE, **changes}}
 
 
+def watched(**changes: Any) -> dict[str, Any]:
+    """The spec of an alert with other values."""
+    return {"alert": {"event": "order", **changes}}
+
+
 GOOD: list[tuple[str, Any]] = [
+    ("spec", watched()),
+    ("spec", watched(metric="users", every="1h", by=["item.brand", "property.shop"])),
+    ("spec", watched(metric="property.total", direction="down", where={"item.brand": "own"})),
+    ("spec", watched(metric="value", by=[], direction=None)),
     ("spec", {"recommendation": CHOICE}),
     ("spec", {"next_best_offer": OFFER}),
     ("spec", {"next_best_offer": {"event": "order", "within": "28d"}}),
@@ -138,6 +152,9 @@ GOOD: list[tuple[str, Any]] = [
     (REPLICAS, {"min": 5.0, "max": 9}),
     (INDEX, "approximate"),
     (INDEX, None),
+    *(("spec/monitoring/retrain/margin", value) for value in (0, 0.5, None)),
+    *(("spec/monitoring/retrain/guard", value) for value in ([], None, ["property.a b"])),
+    *(("spec/serving/shadow", value) for value in ("12h", "7d", None)),
     *(
         (SCHEDULE, text)
         for text in (
@@ -149,6 +166,9 @@ GOOD: list[tuple[str, Any]] = [
             "5/10,59 0-0 * 1,feb,3-4 tue-tue",
         )
     ),
+    (NOTIFY, []),
+    (NOTIFY, [{"url_from": {"env": "PAGER_URL"}}, {"format": "slack", "url_from": HOOK}]),
+    (NOTIFY, [{"format": None, "url_from": {"env": "_x1", "secret": None}} for _ in range(8)]),
     (NAME, "a"),
     (NAME, "a" * 63),
     ("metadata/namespace", None),
@@ -157,6 +177,24 @@ GOOD: list[tuple[str, Any]] = [
     (NOTES, {"example.com/note": "any\ntext " * 1000, "tidemill.dev/train": None}),
 ]
 BAD: list[tuple[str, Any]] = [
+    *(
+        ("spec", watched(**wrong))
+        for wrong in (
+            {"event": ""},
+            {"metric": "sum"},
+            {"metric": "property."},
+            {"metric": "item.price"},
+            {"every": "2h"},
+            {"every": "1w"},
+            {"by": ["brand"]},
+            {"by": ["item."]},
+            {"by": ["item.brand"] * 4},
+            {"by": "item.brand"},
+            {"direction": "sideways"},
+            {"within": "28d"},
+        )
+    ),
+    ("spec/alert", {"event": "order"}),
     *(
         ("spec", chosen(**wrong))
         for wrong in (
@@ -275,8 +313,25 @@ BAD: list[tuple[str, Any]] = [
         )
     ),
     ("spec/monitoring/schedule", "hourly"),
+    (NOTIFY, {"url_from": {"env": "PAGER_URL"}}),
+    (NOTIFY, [{"url_from": {"env": "PAGER_URL"}} for _ in range(9)]),
+    (NOTIFY, [{"format": "json"}]),
+    (NOTIFY, [{"url_from": "PAGER_URL"}]),
+    (NOTIFY, [{"format": "teams", "url_from": {"env": "PAGER_URL"}}]),
+    (NOTIFY, [{"url": "https://example.com", "url_from": {"env": "PAGER_URL"}}]),
+    (NOTIFY, [{"url_from": {}}]),
+    (NOTIFY, [{"url_from": {"env": "PAGER_URL", **HOOK}}]),
+    *((NOTIFY, [{"url_from": {"env": bad}}]) for bad in ("", "1A", "A-B", "https://a/b", "A\n")),
+    *((NOTIFY, [{"url_from": {"secret": {"name": bad, "key": "k"}}}]) for bad in ("A", "a.", "")),
+    *((NOTIFY, [{"url_from": {"secret": {"name": "a", "key": bad}}}]) for bad in ("a/b", "")),
+    (NOTIFY, [{"url_from": {"secret": {"name": "a"}}}]),
     ("spec/monitoring/retrain/cooldown", "1y"),
     ("spec/monitoring/retrain/xyz", 1),
+    *(("spec/monitoring/retrain/margin", value) for value in (-0.001, 0.6, "0.1")),
+    *(("spec/monitoring/retrain/guard", value) for value in (["plan"], ["item.brand"], [1])),
+    *(("spec/monitoring/retrain/guard", value) for value in (["property."], "property.plan")),
+    ("spec/monitoring/retrain/guard", ["property.a"] * 9),
+    *(("spec/serving/shadow", value) for value in ("7 days", "0d", 7, "")),
 ]  # fmt: skip
 
 
@@ -332,6 +387,7 @@ PLACES = [
     *("spec/serving", f"{REPLICAS}/min", f"{REPLICAS}/max", "spec/monitoring", f"{WHERE}/item."),
     INDEX,
     *("spec/monitoring/schedule", "spec/monitoring/retrain", "spec/monitoring/retrain/cooldown"),
+    *("spec/monitoring/retrain/margin", "spec/monitoring/retrain/guard", "spec/serving/shadow"),
 ]
 CRON = st.from_regex(
     r"\A( {0,2}([0-9]{1,2}|\*|mon|Dec)([-/,]([0-9]{1,2}|fri|jul)){0,2}){4,6} ?\Z", fullmatch=True

@@ -84,7 +84,8 @@ def words(page: str) -> str:
 def test_the_page_loads_nothing(page: Callable[..., str]) -> None:
     """It can be mailed, printed and opened offline; the browser is told to enforce it."""
     html = page()
-    assert not re.search(r"<(script|link|img|iframe)|\b(src|href)=|url\(|@import", html)
+    assert not re.search(r"<(script|link|img|iframe)|\bsrc=|url\(|@import", html)
+    assert set(re.findall(r"<(\w+)[^>]*\bhref=", html)) <= {"a"}
     assert "default-src 'none'" in html
 
 
@@ -176,3 +177,16 @@ def test_commands_can_be_pasted(page: Callable[..., str], home: Home) -> None:
     assert "curl http://127.0.0.1:8080/v1/models/buying:predict" in text
     assert f"export TIDEMILL_HOME={home.root}" in text
     assert Path(home.root).is_absolute()
+
+
+def test_a_verdict_stands_below_its_own_concern(
+    page: Callable[..., str], write_verdict: Any
+) -> None:
+    """Also in a run that judged other concerns, of an earlier release for example."""
+    write_verdict("2026-03-01T00:00:00+00:00", {"base rate": ("watch", "So.", {})})
+    later = {"drift": ("ok", "So.", {}), "base rate": ("act", "So.", {})}
+    write_verdict("2026-03-08T00:00:00+00:00", later)
+    table = re.search(r"<th>as of</th>.*?</table>", page(), re.S)
+    assert table is not None
+    assert re.findall(r"<tr><td.*?</tr>", table[0], re.S)[1].count("<td") == 4
+    assert "2026-03-01 00:00 – watch no retraining" in words(table[0].replace("<", " <"))

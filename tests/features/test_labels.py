@@ -4,18 +4,21 @@ from datetime import timedelta
 
 import pytest
 
-from tidemill_features.labels import label_users, target_users_by_day
+from tidemill_features.labels import label_pairs, label_users, target_users_by_day
 
 MICROSECOND = timedelta(microseconds=1)
 
 
 @pytest.fixture
 def label(events_of, con_of, cutoff, target_of):
-    """`label({"days_ago": -1}, **target)`: the label of u1."""
+    """`label({"days_ago": -1}, **target)`: the label of u1, by either function."""
 
     def find(*rows, items=None, **target):
         con = con_of(events_of({"name": "other", "user": "u2"}, *rows), items)
-        return bool(label_users(con, target_of(**target), cutoff, ["u1"])[0])
+        (found,) = label_users(con, target_of(**target), cutoff, ["u1"])
+        at_us = round(cutoff.timestamp() * 1e6)
+        assert label_pairs(con, target_of(**target), ["u1"], [at_us]).tolist() == [found]
+        return bool(found)
 
     return find
 
@@ -75,6 +78,13 @@ def test_labels_follow_the_order_of_the_users(events_of, con_of, cutoff, target_
     con = con_of(events_of({"user": "a", "days_ago": -1}, {"user": "c", "days_ago": -2}))
     labels = label_users(con, target_of(), cutoff, ["c", "b", "a", "b", "c"])
     assert labels.tolist() == [True, False, True, False, True]
+
+
+def test_each_pair_has_a_horizon_of_its_own(events_of, con_of, cutoff, target_of):
+    """The same user may be asked about at several cutoffs."""
+    con = con_of(events_of({"days_ago": -1}))
+    at_us = [round((cutoff + timedelta(days=days)).timestamp() * 1e6) for days in (0, 2, -40)]
+    assert label_pairs(con, target_of(), ["u1"] * 3, at_us).tolist() == [True, False, False]
 
 
 def test_nobody_to_label(events_of, con_of, cutoff, target_of):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ from tidemill_features.catalog import Catalog, Signal, load_catalog, save_catalo
 from tidemill_features.engine import compute_features, to_matrix
 from tidemill_features.labels import label_users
 from tidemill_monitoring.inputs import MonitorInputs
+
+sys.path.append(str(Path(__file__).parent))
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 OBJECTIVE = """
@@ -277,7 +280,7 @@ def _serve(
     log.append(
         Predictions(
             prediction_id=cutoff.isoformat(),
-            requested_at=0,
+            requested_at=int(cutoff.timestamp() * 1e6),
             objective="orders",
             model_version="1",
             feature_hash=hash_features(features),

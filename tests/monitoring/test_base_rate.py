@@ -12,7 +12,7 @@ from tidemill_monitoring.verdicts import Status, Verdict
 
 def judge(rate: float, trained: float = 0.2, predicted: float = 0.2, users: int = 2_000) -> Verdict:
     labels = np.arange(users) < rate * users
-    return judge_base_rate(labels, np.full(users, predicted), trained)
+    return judge_base_rate(labels, np.full(users, predicted), trained, users)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,13 @@ def test_a_rate_that_the_scores_foresaw_is_only_worth_a_look() -> None:
 def test_a_rate_that_a_small_sample_cannot_place_raises_no_alarm() -> None:
     """The same x1.5 on 250 users of a 4% outcome is within its interval."""
     assert judge(0.06, trained=0.04, predicted=0.04, users=250).status is Status.OK
+
+
+def test_a_rate_trained_on_few_users_is_itself_uncertain() -> None:
+    """x1.3 against 300 users of training proves nothing that it proves against 30,000."""
+    labels = np.arange(2_000) < 260
+    few, many = (judge_base_rate(labels, np.full(2_000, 0.1), 0.1, n) for n in (300, 30_000))
+    assert (few.status, many.status) == (Status.OK, Status.WATCH)
 
 
 def test_under_two_hundred_users_nothing_is_decided() -> None:

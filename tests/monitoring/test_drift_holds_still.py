@@ -86,16 +86,6 @@ def test_one_outlier_neither_hides_nor_makes_drift() -> None:
     assert drift_after(f"x[0, {AMOUNT}] = 1e6; x[:, {AMOUNT}] *= 2").is_act
 
 
-def test_what_moved_in_good_times_must_move_further_to_count() -> None:
-    """A season seen between the champion's own test windows raises the bar."""
-    then, now = population(2000, 0), population(2000, 1000)
-    now.values[:, NORMAL] += 0.5
-    plain = measure_drift(then, now, NAMES)[0]
-    ordinary = np.full(24, plain.effect)
-    assert plain.is_act
-    assert not measure_drift(then, now, NAMES, ordinary)[0].is_watch
-
-
 def test_an_empty_side_is_refused_with_its_size() -> None:
     """Drift of nobody is an error of the caller."""
     with pytest.raises(ValueError, match="200 and 0"):

@@ -6,13 +6,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from tidemill_monitoring.drift import ColumnDrift, Population
-from tidemill_monitoring.drift_verdict import (
-    judge_drift,
-    ordinary_effects,
-    separating_power,
-    too_few_users,
-)
+from tidemill_monitoring.drift import ColumnDrift
+from tidemill_monitoring.drift_verdict import judge_drift, separating_power, too_few_users
 from tidemill_monitoring.verdicts import Status, Verdict
 from tidemill_monitoring.volumes import Renaming, VolumeChange
 
@@ -91,14 +86,3 @@ def test_separating_power_is_the_distance_from_a_coin() -> None:
     exact, none, missing = separating_power(values, labels)
     assert (exact, missing) == (0.5, 0.5)
     assert none < 0.05
-
-
-def test_ordinary_effects_need_two_windows() -> None:
-    """One test window says nothing about how windows differ."""
-    values = np.random.default_rng(0).normal(size=(500, 1)).astype(np.float32)
-    users = np.arange(500).astype(str)
-    calm, shifted = Population(users, values), Population(users, values + 1)
-    assert ordinary_effects([calm], ["x"]) is None
-    effects = ordinary_effects([calm, shifted], ["x"])
-    assert effects is not None
-    assert effects[0] > 0.1

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tidemill_monitoring.event_log.alarms import VolumeAlarm, find_alarms, usual_band
 from tidemill_monitoring.event_log.arrivals import Arrivals
-from tidemill_monitoring.event_log.expecting import expect
 from tidemill_monitoring.event_log.forecasts import beside_siblings, forecast
+from tidemill_monitoring.forecasting.regression import expect
 
 BENCHMARK = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "data_quality.py"))
 JUDGED, DAYS = 14, 126

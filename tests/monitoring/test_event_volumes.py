@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tidemill_monitoring.volumes import DailyCounts, find_changes, name_similarity
+from tidemill_monitoring.volumes import (
+    DailyCounts,
+    find_changes,
+    name_similarity,
+    uneven_features,
+    unsteady_names,
+)
 
 AT = datetime(2024, 6, 1, tzinfo=UTC)
 SINCE = AT - timedelta(days=7)
@@ -112,3 +118,43 @@ def test_names_are_compared_without_case_and_punctuation() -> None:
     """`order_completed` and `Order Completed` are the same word."""
     assert name_similarity("order_completed", "Order Completed") == 1.0
     assert name_similarity("order_completed", "page_view") < 0.5
+
+
+CAMPAIGN = (0, 384, 0, 123, 0, 0, 0, 176, 0)
+"""Mailings a week, the newest week first."""
+
+
+def weekly(totals: tuple[int, ...]) -> NDArray[np.int64]:
+    """Each week's events on its last day."""
+    counts = np.zeros(7 * len(totals), dtype=np.int64)
+    counts[::7] = totals
+    return counts
+
+
+def test_campaigns_are_unsteady_and_one_outage_is_not() -> None:
+    """What comes and goes is told from what failed once."""
+    outage = steady(50)
+    outage[14:21] = 0
+    daily = counts_of(campaign=weekly(CAMPAIGN), order=outage, visit=steady(400))
+    assert unsteady_names(daily, 7) == {"campaign"}
+
+
+def test_the_bursts_and_pauses_of_a_campaign_are_no_news() -> None:
+    """A mailing to everybody after weeks of silence, and silence after it."""
+    for now in ((1077, *CAMPAIGN[:-1]), CAMPAIGN):
+        assert find_changes(counts_of(campaign=weekly(now), visit=steady(400)), 7, SINCE) == []
+
+
+def test_a_steady_name_that_collapses_is_still_told() -> None:
+    """The newest window is judged by the earlier ones, which were steady."""
+    fallen = steady(100)
+    fallen[:7] //= 10
+    (change,) = find_changes(counts_of(order=fallen, campaign=weekly(CAMPAIGN)), 7, SINCE)
+    assert (change.name, change.kind) == ("order", "collapsed")
+
+
+def test_features_of_unsteady_events_are_uneven_and_so_are_those_of_all_events() -> None:
+    """A mailing to everybody is in the count of all events as well."""
+    events = {"mail__count_7d": "mail", "order__count_7d": "order", "any__count_7d": None}
+    assert uneven_features(events, {"mail"}) == {"mail__count_7d", "any__count_7d"}
+    assert uneven_features(events, set()) == frozenset()

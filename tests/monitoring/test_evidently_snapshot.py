@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tidemill_monitoring.drift import ColumnDrift, Population, measure_drift
-from tidemill_monitoring.snapshots import choose_columns, draw_snapshot
+from tidemill_monitoring.snapshots import choose_columns, distances, draw_snapshot
 
 
 def test_evidently_agrees_with_the_distance_that_is_judged(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_evidently_agrees_with_the_distance_that_is_judged(tmp_path: Path) -> No
     names = ["shifted", "half_missing", "outlier", "constant"]
     sides = [Population(np.arange(len(x)).astype(str), x) for x in (then, now)]
     ours = {column.name: column.distance for column in measure_drift(*sides, names)}
-    theirs = draw_snapshot(*sides, names, tmp_path)
+    theirs = distances(draw_snapshot(*sides, names, tmp_path).dict())
     assert theirs == pytest.approx(ours, abs=1e-4)
     assert (tmp_path / "evidently.html").stat().st_size > 100_000
     assert (tmp_path / "evidently.json").exists()

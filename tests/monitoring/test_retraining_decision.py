@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidemill_monitoring.decision import RetrainingState, decide
+from tidemill_monitoring.earlier import EarlierWindow
 from tidemill_monitoring.verdicts import Concern, Decision, Status, Verdict, worst
 
 NOW = datetime(2018, 1, 1, tzinfo=UTC)
@@ -23,16 +24,42 @@ def stopped(name: str, renamed_to: str | None, settled: bool = False) -> Verdict
     return act(Concern.DATA_QUALITY, changes=[change])
 
 
-def decision(*verdicts: Verdict, state: RetrainingState = NEVER) -> Decision:
-    return decide(verdicts, state, NOW, cooldown=DAY, target_event="redeemed")
+def decision(
+    *verdicts: Verdict, state: RetrainingState = NEVER, earlier: tuple[EarlierWindow, ...] = ()
+) -> Decision:
+    return decide(verdicts, state, NOW, DAY, "redeemed", earlier)
+
+
+def window(drift: Status) -> EarlierWindow:
+    return EarlierWindow(NOW - 7 * DAY, {Concern.DRIFT: drift}, {}, frozenset())
 
 
 def test_decay_asks_for_a_retraining_with_its_reason() -> None:
-    """Each of performance, base rate and drift is enough."""
-    for concern in (Concern.PERFORMANCE, Concern.BASE_RATE, Concern.DRIFT):
+    """Outcomes are facts: performance and the base rate are each enough, at once."""
+    for concern in (Concern.PERFORMANCE, Concern.BASE_RATE):
         made = decision(act(concern))
         assert made.retrain
         assert made.reason == f"{concern.value}: {concern.value} is bad"
+
+
+def test_drift_must_be_seen_in_two_of_three_windows() -> None:
+    """One odd week is no reason; the second within three is, whatever lies between."""
+    calm, odd = window(Status.OK), window(Status.ACT)
+    first = decision(act(Concern.DRIFT))
+    assert not first.retrain
+    assert "2 of 3 windows" in first.reason
+    assert decision(act(Concern.DRIFT), earlier=(calm, odd)).retrain
+    assert not decision(act(Concern.DRIFT), earlier=(calm, calm, odd)).retrain
+
+
+def test_values_of_another_unit_block_a_retraining() -> None:
+    """A model trained on both units would be worse; a few odd values block nothing."""
+    fault = {"name": "price", "kind": "out of range", "is_act": True}
+    broken = decision(act(Concern.DATA_QUALITY, value_faults=[fault]), act(Concern.DRIFT))
+    assert not broken.retrain
+    assert "`price`" in broken.reason
+    mild = act(Concern.DATA_QUALITY, value_faults=[{**fault, "is_act": False}])
+    assert decision(mild, act(Concern.PERFORMANCE)).retrain
 
 
 def test_watch_is_not_enough() -> None:

@@ -126,3 +126,40 @@ def test_without_closed_answers_the_first_cutoff_tells_when_they_close() -> None
     history = read(answer(AT - DAY, "a"), answer(AT - 2 * DAY, "b"))
     assert history.closed is None
     assert history.first_cutoff == AT - 2 * DAY
+
+
+def test_closed_answers_bring_the_vectors_that_were_read() -> None:
+    """Of the same answers as their scores."""
+    edge = AT - 7 * DAY
+    closed = read(answer(edge - DAY, "a", recency=3.0), answer(edge, "a", "b", recency=2.0)).closed
+    assert closed is not None
+    assert closed.users.tolist() == ["a", "b"]
+    assert closed.vectors.tolist() == [[2.0, 2.0], [2.0, 2.0]]
+
+
+def test_only_the_newest_window_with_outcomes_is_kept() -> None:
+    """However long the log is; requests of one row are as many as those of a batch."""
+    edge = AT - 7 * DAY
+    old = [answer(edge - 8 * DAY, f"old {number}") for number in range(1_100)]
+    new = [answer(edge, f"new {number}") for number in range(1_100)]
+    closed = read(*old, *new).closed
+    assert closed is not None
+    assert len(closed.users) == 1_100
+    assert {user[:3] for user in closed.users.tolist()} == {"new"}
+
+
+def test_the_last_answer_from_the_same_row_counts() -> None:
+    """Asked twice, answered by two versions: the later in the log is what was used."""
+    vectors = read(answer(AT, "a", version="1", score=0.1), answer(AT, "a", score=0.9)).vectors
+    assert vectors.scores.tolist() == [0.9]
+
+
+def test_versions_whose_bundles_are_gone_are_named() -> None:
+    """Their answers are left out, which a verdict may want to say."""
+    assert read(answer(AT, "x", version="gone"), answer(AT, "a")).gone_versions == ("gone",)
+
+
+def test_every_row_that_was_read_in_the_window_is_kept_once() -> None:
+    """Skew is looked for in all of them, not only in a user's newest."""
+    vectors = read(answer(AT - DAY, "a", "b"), answer(AT, "a"), answer(AT, "a")).vectors
+    assert vectors.users.tolist() == ["a", "b", "a"]

@@ -32,6 +32,7 @@ metadata: {name: next-items}
 spec:
   recommendation: {event: order, within: 14d, count: 6}
   training: {minimum_positives: 100}
+  monitoring: {retrain: {guard: [property.plan]}}
 """
 TASTES, PER_TASTE = 3, 20
 
@@ -227,7 +228,7 @@ def test_training_again_changes_nothing(home, second):
     assert second == (False, "2")
     newest, champion = Registry(home).versions("next-items")
     assert newest["tags"]["tidemill.gate"].startswith(
-        "not better than the champion beyond doubt: NDCG +0.000, 90% interval +0.000 to +0.000"
+        "not better than the champion beyond doubt: NDCG +0.0000, with 97.5% confidence +0.0000"
     )
     assert champion["aliases"] == ["champion"]
 

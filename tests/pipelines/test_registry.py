@@ -9,7 +9,7 @@ import pytest
 
 from tidemill.errors import BundleError
 from tidemill.home import Home
-from tidemill.registry import Registry, served_bundle
+from tidemill.registry import RIVAL, Registry, served_bundle
 
 
 def bundle(folder, bias):
@@ -118,6 +118,81 @@ def test_promoting_the_champion_again_changes_nothing(registry, register):
     assert aliases(registry, name) == {"2": ["champion"], "1": ["previous"]}
 
 
+def test_every_promotion_is_kept(registry, register):
+    """A version that goes live twice is there twice, with who, when and why."""
+    for bias in (0.1, 0.2):
+        name, found = register(bias)
+        registry.promote(name, found.version, f"better by {bias}")
+    registry.rollback(name, "worse in the field")
+    registry.promote(name, "2", "not so")
+    kept = registry.promotions(name)
+    assert [(each.version, each.instead_of, each.reason) for each in kept] == [
+        ("1", None, "better by 0.1"),
+        ("2", "1", "better by 0.2"),
+        ("1", "2", "worse in the field"),
+        ("2", "1", "not so"),
+    ]
+    assert all("@" in each.by and each.at.utcoffset() is not None for each in kept)
+
+
+def test_the_history_is_there_before_the_change(registry, register, monkeypatch):
+    """Killed in between, a promotion is on record that may not have happened, never the reverse."""
+    name, found = register(0.5)
+    with monkeypatch.context() as killed:
+        killed.setattr(
+            registry._client,
+            "set_registered_model_alias",
+            lambda *_: (_ for _ in ()).throw(KeyboardInterrupt),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            registry.promote(name, found.version, "better")
+    assert registry.champion(name) is None
+    registry.promote(name, found.version, "again")
+    assert [each.reason for each in registry.promotions(name)] == ["better", "again"]
+
+
+def test_a_reason_of_any_length_is_recorded(registry, register):
+    """As far as MLflow can hold it, in any script."""
+    name, found = register(0.5)
+    registry.promote(name, found.version, "\u6f6e " * 3_000)
+    assert registry.promotions(name)[0].reason.endswith("…")
+
+
+def test_a_shadow_changes_nothing_of_the_champion(home, registry, register):
+    """It has an alias and a link of its own, and both go when it does."""
+    name, _ = register(0.1)
+    register(0.2)
+    registry.promote(name, "1", "first")
+    registry.put_in_shadow(name, "2")
+    assert aliases(registry, name) == {"2": ["shadow"], "1": ["champion"]}
+    assert (home.served(name) / "shadow").readlink().name == "2"
+    assert (registry.shadow(name)[0], served(home, name)) == ("2", pytest.approx(0.1))
+    registry.end_shadow(name)
+    assert (registry.shadow(name), aliases(registry, name)["2"]) == (None, [])
+    assert not (home.served(name) / "shadow").is_symlink()
+
+
+def test_any_promotion_ends_the_shadow(home, registry, register):
+    """What was compared with a champion says nothing about the next one."""
+    name, _ = register(0.1)
+    for bias in (0.2, 0.3):
+        register(bias)
+    registry.promote(name, "1", "first")
+    registry.put_in_shadow(name, "2")
+    registry.promote(name, "3", "by hand")
+    assert registry.shadow(name) is None
+    assert not (home.served(name) / "shadow").is_symlink()
+
+
+def test_challengers_are_counted_by_their_champion(registry, tmp_path, request):
+    """Those that met another champion, or none, are not among them."""
+    name = request.node.name.replace("_", "-")
+    for number, tags in enumerate([{}, {RIVAL: "1"}, {RIVAL: "1"}, {RIVAL: "2"}]):
+        folder = bundle(tmp_path / str(number), number)
+        registry.register(name, folder, {"seed": "0"}, {"auc": 0.5}, tags)
+    assert [registry.challengers(name, version) for version in "123"] == [2, 1, 0]
+
+
 def test_a_rollback_needs_somewhere_to_go(registry, register):
     """The first champion has no predecessor."""
     name, found = register(0.5)
@@ -141,6 +216,7 @@ def test_an_unknown_objective_has_no_versions(registry):
     """And no champion."""
     assert registry.versions("nobody") == []
     assert registry.champion("nobody") is None
+    assert registry.promotions("nobody") == []
 
 
 def test_the_signature_says_what_goes_in(registry, register):

@@ -7,6 +7,7 @@ from functools import cached_property
 from tidemill.recommendation.bundle import RecommenderMetadata
 from tidemill.recommendation.shown import read_shown
 from tidemill_monitoring.choosing.answers import ShownAnswers, read_answers
+from tidemill_monitoring.freshness.asked import AskedRows
 from tidemill_monitoring.inputs import LogInputs
 
 
@@ -17,11 +18,23 @@ class ChoiceInputs(LogInputs):
     def metadata(self) -> RecommenderMetadata:
         return self.models.recommender(self.version)
 
-    @cached_property
+    @property
     def answers(self) -> ShownAnswers:
-        return read_answers(
-            read_shown(self.home.predictions(self.objective.name)),
+        return self._log[0]
+
+    @property
+    def asked(self) -> AskedRows:
+        """What the answers read from the online store."""
+        return self._log[1]
+
+    @cached_property
+    def _log(self) -> tuple[ShownAnswers, AskedRows]:
+        """The log of shown items is read once."""
+        asked = AskedRows(self.at, self.window)
+        answers = read_answers(
+            asked.watch(read_shown(self.home.predictions(self.objective.name), asked.lose)),
             at=self.at,
             window=self.window,
             known_at=self.outcomes_known_until - self.objective.target.within,
         )
+        return answers, asked

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill_monitoring.event_log.deviations import (
+from tidemill_monitoring.event_log.forecasts import Forecasts
+from tidemill_monitoring.forecasting.deviations import (
     lower_tail,
+    pool,
     spread_of,
     upper_spread_of,
     upper_tail,
     usual_range,
 )
-from tidemill_monitoring.event_log.forecasts import Forecasts
 
 FALSE_ALARMS = 0.05
 """Share of reports on sound data that raise any alarm."""
@@ -131,7 +132,7 @@ def _spreads(
     own_days = np.maximum(_WORTH * 7 * rehearsals / length, 1.0)
     pooled_days = np.minimum(_POOLED_DAYS, _POOLED_EACH * rehearsals) * (len(own) > 3)
     freedom = np.minimum(own_days + pooled_days, _MOST_FREEDOM)
-    spread = _pool(own, own_days, pooled_days)
+    spread = pool(own, own_days, pooled_days)
     return spread, np.maximum(spread, np.nan_to_num(rises, nan=0.0)), freedom
 
 
@@ -140,19 +141,6 @@ def _sums(past: NDArray[np.float64] | NDArray[np.bool_], length: int) -> NDArray
     padded = np.cumsum(np.pad(past.astype(np.float64), ((0, 0), (0, 0), (1, 0))), axis=2)
     sums = padded[:, :, length:] - padded[:, :, :-length]
     return sums.reshape(len(past), sums.shape[1] * sums.shape[2])
-
-
-def _pool(
-    own: NDArray[np.float64], own_days: NDArray[np.float64], pooled_days: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Few days tell a spread badly: a variance below the typical one moves up towards it."""
-    if np.isnan(own).all():
-        return np.full(len(own), 0.3)
-    typical = float(np.nanmedian(own))
-    own = np.where(np.isnan(own), typical, own)
-    total = own_days * np.square(own) + pooled_days * typical**2
-    pooled: NDArray[np.float64] = np.sqrt(total / (own_days + pooled_days))
-    return np.maximum(own, pooled)
 
 
 def _select(forecasts: Forecasts, tests: _Tests) -> list[VolumeAlarm]:

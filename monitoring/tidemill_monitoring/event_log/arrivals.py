@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_monitoring.event_log.span import DAY_NUMBER, IN_SPAN, Span
+from tidemill_monitoring.forecasting.completeness import completeness
 
 if TYPE_CHECKING:
     import duckdb
 
 _BACKFILLED = 15
 """Days after which an arrival is an import of history: it says nothing about the usual lag."""
-_ENOUGH_ARRIVALS = 200
-_PRIOR_ARRIVALS = 50
-"""How many arrivals of the whole log a name's own completeness starts from."""
 _RECENT_DAYS = 56
 
 # Age 0 holds what had arrived when the newest judged day was looked at, age 1 a day later, ...
@@ -67,37 +65,5 @@ def read_arrivals(con: duckdb.DuckDBPyConnection, span: Span) -> Arrivals:
     live = np.zeros((len(names), span.days, _BACKFILLED + 1))
     late = ~on_time.astype(bool)
     np.add.at(live, (rows[late], day[late], age[late]), events[late])
-    complete, spread = _completeness(counts, live, span.judged)
+    complete, spread = completeness(counts, live, span.judged, _RECENT_DAYS)
     return Arrivals(names, counts, complete, spread)
-
-
-def _completeness(
-    counts: NDArray[np.float64], live: NDArray[np.float64], judged: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of the history's events that came in as they happened, which share had arrived at each age.
-
-    Events whose arrival time is their own time tell nothing about lag; where they prevail among
-    the judged days, days count as complete.
-    """
-    oldest_first = np.minimum(np.arange(judged)[::-1], _BACKFILLED - 1)
-    by_day = live[:, :-judged, :_BACKFILLED][:, -_RECENT_DAYS:]
-    of_all = by_day.sum(axis=(0, 1))
-    lives_now = live[:, -judged:].sum() > 0.5 * counts[:, -judged:].sum()
-    if of_all.sum() < _ENOUGH_ARRIVALS or not lives_now:
-        return np.ones((len(counts), judged)), np.zeros(judged)
-    usual = np.cumsum(of_all) / of_all.sum()
-    own = np.cumsum(by_day.sum(axis=1), axis=1)
-    shares = (own + _PRIOR_ARRIVALS * usual) / (own[:, -1:] + _PRIOR_ARRIVALS)
-    return shares[:, oldest_first], _spread_by_age(by_day)[oldest_first]
-
-
-def _spread_by_age(by_day: NDArray[np.float64]) -> NDArray[np.float64]:
-    daily = by_day.sum(axis=0)
-    daily = daily[daily.sum(axis=1) >= _ENOUGH_ARRIVALS / 10]
-    if not len(daily):
-        return np.zeros(_BACKFILLED)
-    shares = np.cumsum(daily, axis=1) / daily.sum(axis=1, keepdims=True)
-    logs = np.log(np.maximum(shares, 1e-3))
-    deviations = np.abs(logs - np.median(logs, axis=0))
-    spread: NDArray[np.float64] = 1.4826 * np.median(deviations, axis=0)
-    return spread

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_monitoring.event_log.arrivals import Arrivals
-from tidemill_monitoring.event_log.expecting import expect
+from tidemill_monitoring.forecasting.regression import expect
 
 MINIMUM_HISTORY = 28
 """Known days before the judged ones; fewer hold too few of each weekday."""

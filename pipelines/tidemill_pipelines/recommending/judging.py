@@ -16,9 +16,12 @@ from tidemill.home import Home
 from tidemill.objective import Objective
 from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
 from tidemill.recommendation.ranking import PerUser, paired_mean_difference
-from tidemill.registry import served_bundle
+from tidemill.registry import Registry, served_bundle
+from tidemill_features.instants import in_microseconds
 from tidemill_features.recommendation_set import load_recommendation_set
 from tidemill_pipelines.export import open_session
+from tidemill_pipelines.gate import GuardedSlice
+from tidemill_pipelines.guarding import Judged, guarded_slices
 from tidemill_pipelines.recommending.measuring import (
     accuracy,
     calibration,
@@ -52,6 +55,10 @@ class ChoiceEvaluation:
     """`users` and `items`."""
     neighbours: list[dict[str, Any]]
     map: dict[str, Any]
+    guarded: list[GuardedSlice]
+    """Against the champion, slices with users enough."""
+    earlier_challengers: int
+    """That the same champion has met before."""
 
 
 def judge_recommender(
@@ -81,7 +88,22 @@ def judge_recommender(
             "items": item_slices(task.window, task.table, lists.items, task.known_to),
         },
         **describe_items(data.later.histories, task.table, task.popular, seed),
+        guarded=[] if champion is None else _guarded(home, task, own, champion[1]),
+        earlier_challengers=(
+            0 if champion is None else Registry(home).challengers(objective.name, champion[0])
+        ),
     )
+
+
+def _guarded(home: Home, task: Task, own: PerUser, incumbent: PerUser) -> list[GuardedSlice]:
+    histories, spec = task.window.histories, task.objective.spec
+    judged = Judged(
+        histories.users.tolist(),
+        in_microseconds(histories.cutoff),
+        np.ones(len(histories), dtype=np.bool_),
+        lambda rows: _difference(own[rows], incumbent[rows], spec.training.seed),
+    )
+    return guarded_slices(home, spec.monitoring.retrain.guard, judged)
 
 
 def _metrics(task: Task, ranker: Ranker, lists: Lists, rule: Lists) -> dict[str, float]:

@@ -10,7 +10,18 @@ import typer
 from rich.markup import escape
 
 from tidemill import __version__
-from tidemill.cli import apply, console, demo, events, items, logs, objective, report, status
+from tidemill.cli import (
+    apply,
+    console,
+    demo,
+    events,
+    items,
+    logs,
+    objective,
+    report,
+    score,
+    status,
+)
 from tidemill.collector import cli as collector
 from tidemill.errors import TidemillError
 from tidemill.home import Home
@@ -66,6 +77,7 @@ def build_app() -> typer.Typer:
     status.register(app)
     logs.register(app)
     report.register(app)
+    score.register(app)
     demo.register(app)
     operator.register(app)
     for entry in sorted(entry_points(group="tidemill.commands"), key=lambda found: found.name):

@@ -42,7 +42,7 @@ def validate(
         for problem in problems:
             console.err.print(f"{file}:{problem.line}: {problem}", style="red", markup=False)
         if objective is not None and not as_json:
-            target = f"{objective.name} ({objective.target})"
+            target = f"{objective.name} ({objective.about})"
             console.out.print(f"{file}: valid, {target}", markup=False)
         found = {} if objective is None else _facts(objective)
         results.append({"file": str(file), **found, "problems": [asdict(p) for p in problems]})
@@ -63,7 +63,7 @@ def list_objectives(as_json: Json = False) -> None:
         return
     table = Table("objective", "target", "hash")
     for objective in objectives:
-        table.add_row(objective.name, Text(str(objective.target)), objective.hash)
+        table.add_row(objective.name, Text(objective.about), objective.hash)
     console.out.print(table)
 
 
@@ -71,6 +71,6 @@ def _facts(objective: Objective) -> dict[str, Any]:
     return {
         "name": objective.name,
         "hash": objective.hash,
-        "target": str(objective.target),
+        "target": objective.about,
         "spec": objective.spec.model_dump(mode="json"),
     }

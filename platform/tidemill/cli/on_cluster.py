@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 
 _PHASE_STYLES = {
     "Serving": "green",
+    "Watching": "green",
     "Degraded": "bold red",
     "Failed": "bold red",
     "Refused": "yellow",
 }
-_RESULT_STYLES = {"promoted": "green", "refused": "yellow", "not_ready": "yellow", "failed": "red"}
+_RESULT_STYLES = {
+    "promoted": "green",
+    "shadowed": "green",
+    "refused": "yellow",
+    "not_ready": "yellow",
+    "failed": "red",
+}
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
@@ -121,6 +128,7 @@ def _declare(api: KubernetesApi, file: str) -> str:
     from tidemill.objective import load_objective
 
     objective = load_objective(Path(file))
+    objective.require_model()
     console.log(f"{objective.name} {apply_objective(api, objective)}")
     return objective.name
 

@@ -30,15 +30,21 @@ def report(
     rate; the lift of each grade, promised and, once the monitor knows it, happened; what goes with
     the outcome; every verdict of the monitor, and what followed from it; all versions. The page
     loads nothing from anywhere and can be mailed or printed. Prints its path.
+
+    Renews the objective's history page too, below the home's monitoring folder, and links to it.
     """
     from tidemill.objective import resolve_objective  # keeps --help fast
     from tidemill.report.facts import gather
+    from tidemill.report.history_page import write_history
     from tidemill.report.page import render_page
     from tidemill.report.writing import write_page
 
     home = Home.from_environment()
     declared = resolve_objective(home, objective)
-    page = render_page(gather(home, declared), datetime.now(UTC))
+    declared.require_model()
+    now = datetime.now(UTC)
+    page = render_page(gather(home, declared), now)
+    write_history(home, declared, now)
     path = out or home.reports / f"{declared.name}.html"
     write_page(path, page, "--out")
     console.log(f"wrote the report, {len(page.encode()) / 1024:.0f} KB")

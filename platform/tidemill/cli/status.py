@@ -68,7 +68,10 @@ def next_steps(found: HomeStatus) -> list[str]:
         return ["train a model with `tidemill train OBJECTIVE.yaml`"]
     steps = []
     for each in found.objectives:
-        if each.is_refused:
+        if each.type == "alert":
+            if each.monitor is None:
+                steps.append(f"`tidemill monitor {each.name}`, as nobody looked yet")
+        elif each.is_refused:
             steps.append(f"`tidemill models {each.name}` says why the gate let nothing go live")
         elif each.live is None:
             steps.append(f"`tidemill train {each.name}`, as nothing is live for it")
@@ -91,10 +94,13 @@ def _table(objectives: tuple[ObjectiveStatus, ...]) -> Table:
     table.add_column("monitor")
     table.add_column("answers", justify="right")
     for each in objectives:
-        table.add_row(
-            each.name, each.type, *_live_cells(each), _monitor_cell(each), f"{each.predictions:,}"
-        )
+        table.add_row(each.name, each.type, *_live_cells(each), _monitor_cell(each), _answers(each))
     return table
+
+
+def _answers(objective: ObjectiveStatus) -> str:
+    """An alert is asked nothing."""
+    return "-" if objective.type == "alert" else f"{objective.predictions:,}"
 
 
 def _live_cells(objective: ObjectiveStatus) -> tuple[str, str, str, str]:

@@ -48,6 +48,17 @@ def list_objectives(api: KubernetesApi) -> list[ClusterObjective]:
     return [_read(found) for found in api.list("Objective")]
 
 
+def read_predicting(api: KubernetesApi, name: str) -> ClusterObjective:
+    """As `read_objective`; raises ClusterError for an alert too, which has no model."""
+    found = read_objective(api, name)
+    if found.status.type == "alert":
+        raise ClusterError(
+            f"'{name}' is an alert: it watches a metric and has no model",
+            hint=f"`tidemill status {name}` with the same --context shows what it says",
+        )
+    return found
+
+
 def read_objective(api: KubernetesApi, name: str) -> ClusterObjective:
     """The one of this name. Raises ClusterError, with the nearest name, where there is none."""
     found = api.get("Objective", name)

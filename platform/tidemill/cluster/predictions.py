@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from tidemill.cluster.api import KubernetesApi
-from tidemill.cluster.objectives import read_objective
+from tidemill.cluster.objectives import read_predicting
 from tidemill.cluster.resources import OBJECTIVE_LABEL
 from tidemill.errors import ClusterError
 
@@ -51,7 +51,7 @@ def _rows(answer: bytes) -> list[dict[str, Any]]:
 
 def find_endpoint(api: KubernetesApi, objective: str) -> dict[str, Any]:
     """The InferenceService that the operator made for an objective."""
-    read_objective(api, objective)
+    read_predicting(api, objective)
     found = api.list("InferenceService", labels=f"{OBJECTIVE_LABEL}={objective}")
     if not found:
         raise ClusterError(

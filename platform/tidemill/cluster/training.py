@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 
 from tidemill.cluster.api import KubernetesApi
-from tidemill.cluster.objectives import ClusterObjective, read_objective
+from tidemill.cluster.objectives import ClusterObjective, read_objective, read_predicting
 from tidemill.cluster.resources import TRAIN_ANNOTATION
 from tidemill.errors import ClusterError
 from tidemill.objective.status import TrainingStatus
@@ -17,7 +17,7 @@ _SECONDS_BETWEEN_LOOKS = 2.0
 
 def request_training(api: KubernetesApi, name: str) -> str:
     """Ask for a run now; returns the token that its status will carry."""
-    read_objective(api, name)
+    read_predicting(api, name)
     token = uuid.uuid4().hex
     api.patch("Objective", name, {"metadata": {"annotations": {TRAIN_ANNOTATION: token}}})
     return token

@@ -6,6 +6,7 @@ from tidemill.objective.store import (
     adopt_objective,
     keep_objective,
     known_objectives,
+    refuse_alert,
     remember_objective,
     resolve_objective,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "keep_objective",
     "known_objectives",
     "load_objective",
+    "refuse_alert",
     "remember_objective",
     "resolve_objective",
 ]

@@ -37,6 +37,13 @@ _attribute = _one_of((ITEM,), "expected 'item.<name>', an attribute of items")
 _property = _one_of((PROPERTY,), "expected 'property.<name>', a property of events")
 _either = _one_of((ITEM, PROPERTY), "expected 'item.<name>' or 'property.<name>'")
 _value = _one_of((ITEM,), "expected 'event' or 'item.<name>', a numeric attribute", "event")
+_metric = _one_of(
+    (PROPERTY,),
+    "expected 'count', 'users', 'value' or 'property.<name>', a numeric property",
+    "count",
+    "users",
+    "value",
+)
 
 Attribute = Annotated[str, _text, *_attribute]
 """`item.<name>`."""
@@ -46,3 +53,5 @@ FieldName = Annotated[str, _text, *_either]
 """`item.<name>` or `property.<name>`."""
 Value = Annotated[str, _text, *_value]
 """`event` or `item.<name>`."""
+Metric = Annotated[str, _text, *_metric]
+"""`count`, `users`, `value` or `property.<name>`."""

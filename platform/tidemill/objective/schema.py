@@ -13,9 +13,12 @@ from typing import Literal, Self, cast, get_args
 
 from pydantic import ConfigDict, Field, model_validator
 
+from tidemill.errors import ObjectiveError
+from tidemill.objective.alerting import Alert
 from tidemill.objective.block import Block
 from tidemill.objective.cel import rules
 from tidemill.objective.duration import Duration, format_duration
+from tidemill.objective.fields import Property
 from tidemill.objective.kubernetes_metadata import (
     NAME_PATTERN,
     NOT_A_NAME,
@@ -23,6 +26,7 @@ from tidemill.objective.kubernetes_metadata import (
     Labels,
     Name,
 )
+from tidemill.objective.notifying import Receivers
 from tidemill.objective.numbers import Whole
 from tidemill.objective.recommending import EventName, NextBestOffer, Recommendation
 from tidemill.objective.schedule import Schedule
@@ -30,7 +34,7 @@ from tidemill.objective.where import Where
 
 API_VERSION = "tidemill.dev/v1alpha1"
 Index = Literal["exact", "approximate"]
-Type = Literal["propensity", "churn", "recommendation", "next_best_offer"]
+Type = Literal["propensity", "churn", "recommendation", "next_best_offer", "alert"]
 _TYPES: tuple[str, ...] = get_args(Type)
 _ONE_TYPE = f"exactly one of {', '.join(_TYPES)} must be given"
 
@@ -139,6 +143,10 @@ class Serving(Block):
     """How the best of many items are found: by looking at every one (`exact`), or in an index
     (`approximate`), many times as fast from some hundred thousand items on, at the price of a few
     in a hundred. Filters and exclusions hold either way. For recommendations only."""
+    shadow: Duration | None = None
+    """How long a challenger that passed the gate is scored beside the live model, on the same
+    questions and without being heard, before it may take its place; not at all if left out. For
+    objectives that predict an outcome."""
 
 
 class Retrain(Block):
@@ -146,6 +154,12 @@ class Retrain(Block):
 
     cooldown: Duration = timedelta(hours=24)
     """No retraining sooner than this after the last one."""
+    margin: float = Field(default=0, ge=0, le=0.5)
+    """The smallest gain that counts: a challenger goes live only if it is better than the live
+    model by more than this beyond doubt, in AUC, or in NDCG where items are chosen."""
+    guard: list[Property] = Field(default=[], max_length=8)
+    """Properties of events, `property.<name>`. Their newest values cut the users into slices, none
+    of which a challenger may serve worse than the live model."""
 
 
 class Monitoring(Block):
@@ -155,6 +169,8 @@ class Monitoring(Block):
     """When to check on Kubernetes, as a cron schedule in UTC."""
     retrain: Retrain = Retrain()
     """When a retraining may start."""
+    notify: Receivers = Field(default=[])
+    """Who is told when a verdict turns to watch or act, or clears."""
 
 
 class Spec(Block):
@@ -177,6 +193,9 @@ class Spec(Block):
     """Choose the items a user will be interested in."""
     next_best_offer: NextBestOffer | None = None
     """Choose the offers that are worth most."""
+    alert: Alert | None = None
+    """Watch a metric of an event. Nothing is trained or served; of what follows, only
+    `monitoring.schedule` and `monitoring.notify` count."""
     population: Population = Population()
     """The users a prediction is made for."""
     training: Training = Training()
@@ -234,8 +253,23 @@ class Objective(Block):
         return self.spec.recommendation or self.spec.next_best_offer
 
     @property
+    def about(self) -> str:
+        """What is predicted or watched, in words."""
+        return str(self.spec.alert or self.target)
+
+    def require_model(self) -> None:
+        """Raise ObjectiveError where nothing is trained."""
+        if self.spec.alert is not None:
+            raise ObjectiveError(
+                f"'{self.name}' is an alert: it watches the {self.about} and has no model",
+                hint=f"judge it with `tidemill monitor {self.name}`",
+            )
+
+    @property
     def target(self) -> Target:
-        """The outcome to predict, in the form common to all types."""
+        """The outcome to predict, in the form common to all types. Raises ObjectiveError for an
+        alert, which predicts none."""
+        self.require_model()
         block = self.spec.propensity or self.choice
         if block is not None:
             return Target(block.event, block.where, block.within, absent=False)
@@ -249,5 +283,7 @@ class Objective(Block):
         it is trained, but not when it is trained, served or watched."""
         spec = self.spec.model_dump(mode="json", exclude={"serving", "monitoring"})
         del spec["training"]["schedule"]
+        if self.spec.alert is None:  # what nobody declared changes no model
+            del spec["alert"]
         canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -17,6 +17,7 @@ class Phase(StrEnum):
     REFUSED = "Refused"
     ROLLING_OUT = "RollingOut"
     SERVING = "Serving"
+    WATCHING = "Watching"
     DEGRADED = "Degraded"
     FAILED = "Failed"
 

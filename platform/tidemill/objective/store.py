@@ -36,6 +36,12 @@ def resolve_objective(home: Home, ref: str | Path) -> Objective:
     raise ObjectiveError(f"no objective is called '{ref}' in {home.root}", hint=hint)
 
 
+def refuse_alert(home: Home, name: str) -> None:
+    """Raise ObjectiveError where `name` is a known alert, which has no model to ask for."""
+    if name in known_objectives(home):
+        resolve_objective(home, name).require_model()
+
+
 def adopt_objective(home: Home, ref: str | Path) -> Objective:
     """The objective meant by `ref`; a file is remembered, so that its name will do from now on."""
     if str(ref).endswith(_SUFFIXES):

@@ -36,6 +36,8 @@ TO_REPEAT = frozenset(
     {"KubeflowRefused", "KubeflowUnreachable", "NotApplied", "RegistryUnreachable"}
 )
 """Reasons that may be gone in a moment."""
+_WATCHED = frozenset({"Ok", "Watch", "Act", "Undecided", "Waiting"})
+"""Reasons of a monitor that is there."""
 _LONGEST_MESSAGE = 2000
 
 
@@ -88,6 +90,13 @@ def find_phase(state: Mapping[Aspect, Finding], version: str, candidate: str) ->
     if reason in {"NotReady", "Refused"}:
         return Phase.REFUSED
     return Phase.TRAINING if reason == "Running" else Phase.PENDING
+
+
+def find_alert_phase(monitored: Finding) -> Phase:
+    """The one word for an alert, which has nothing but its monitor."""
+    if monitored.reason == "MonitorFailed":
+        return Phase.FAILED
+    return Phase.WATCHING if monitored.reason in _WATCHED else Phase.PENDING
 
 
 def _to_condition(

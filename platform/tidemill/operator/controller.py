@@ -128,6 +128,7 @@ class Controller:
         try:
             outcome = self._reconciler.reconcile(name)
             self._metrics.set_phase(name, outcome.phase)
+            self._metrics.set_verdict(name, outcome.verdict)
             return outcome.is_settled
         except TidemillError as error:
             hint = f" ({error.hint})" if error.hint else ""

@@ -35,7 +35,7 @@ def let_go(api: KubernetesApi, kubeflow: Kubeflow, owner: dict[str, Any]) -> Non
     if FINALIZER not in held:
         return
     try:
-        _clear(kubeflow, owner)
+        clear(kubeflow, owner)
     except KubeflowError as error:
         if _was_noted(owner):
             message = f"the schedule and runs are to be removed first: {error.message}"
@@ -45,7 +45,8 @@ def let_go(api: KubernetesApi, kubeflow: Kubeflow, owner: dict[str, Any]) -> Non
     _set_finalizers(api, owner, [name for name in held if name != FINALIZER])
 
 
-def _clear(kubeflow: Kubeflow, owner: dict[str, Any]) -> None:
+def clear(kubeflow: Kubeflow, owner: dict[str, Any]) -> None:
+    """Remove the schedules of an Objective, and end its runs. Raises KubeflowError."""
     for schedule in kubeflow.schedules(f"{run_prefix(owner)}-"):
         kubeflow.delete_schedule(schedule.id)
     kubeflow.terminate_runs(owner["metadata"]["name"])

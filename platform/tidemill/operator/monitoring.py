@@ -30,16 +30,19 @@ def pursue_monitoring(
     owner: dict[str, Any],
     objective: Objective,
     monitoring: MonitoringStatus,
-    version: str,
+    has_something: bool,
 ) -> Monitored:
-    """Put the CronJob right, and take over the newest verdict. `version` is what answers."""
+    """Put the CronJob right, and take over the newest verdict.
+
+    `has_something` says whether there is anything to watch: a model that answers, or an alert.
+    """
     name = monitor_name(objective.name)
     live = api.get("CronJob", name)
-    if not version or objective.spec.monitoring.schedule is None:
+    if not has_something or objective.spec.monitoring.schedule is None:
         if live is not None:
             api.delete("CronJob", name)
         # What an earlier monitor asked for must not outlive it.
-        return Monitored(MonitoringStatus(), _NOTHING_TO_WATCH if not version else _NO_SCHEDULE)
+        return Monitored(MonitoringStatus(), _NO_SCHEDULE if has_something else _NOTHING_TO_WATCH)
     wanted = signed(monitor_cron_job(owner, objective, settings))
     if live is None or not is_as_declared(live, wanted):
         api.apply(wanted)
@@ -65,5 +68,5 @@ _NO_SCHEDULE = Finding(
     "Monitored",
     False,
     "NoSchedule",
-    "spec.monitoring.schedule is not set, so nobody watches this model",
+    "spec.monitoring.schedule is not set, so nobody watches it",
 )

@@ -16,7 +16,15 @@ from pydantic import ValidationError
 from tidemill.cluster.api import KubernetesApi
 from tidemill.errors import ClusterError, TidemillError
 from tidemill.objective import Objective
-from tidemill.objective.status import Condition, ObjectiveStatus, Phase
+from tidemill.objective.status import (
+    Condition,
+    MonitoringStatus,
+    ObjectiveStatus,
+    Phase,
+    ServingStatus,
+    TrainingStatus,
+)
+from tidemill.operator.alerting import retire_model
 from tidemill.operator.capabilities import CapabilityCache
 from tidemill.operator.conditions import (
     ASPECTS,
@@ -27,6 +35,7 @@ from tidemill.operator.conditions import (
     Finding,
     cannot_tell,
     changes,
+    find_alert_phase,
     find_phase,
     to_conditions,
 )
@@ -54,6 +63,8 @@ class Outcome:
     """None when the Objective is gone."""
     is_settled: bool = True
     """False when a part did not answer, so that the call should be repeated soon."""
+    verdict: MonitoringStatus | None = None
+    """The monitor's newest; None when the Objective is gone, or cannot be read."""
 
 
 @dataclass
@@ -113,14 +124,33 @@ class Reconciler:
             self._refuse(owner, before, error)
             return Outcome(Phase.FAILED)
         turn = _Turn(owner, objective, before, self._clock())
+        if objective.spec.alert is None:
+            self._pursue_model(turn)
+        else:
+            self._pursue_alert(turn)
+        self._report(turn, before)
+        reasons = {finding.reason for finding in turn.findings.values()}
+        is_settled = not reasons & TO_REPEAT
+        return Outcome(turn.status.phase, is_settled, turn.status.monitoring)
+
+    def _pursue_model(self, turn: _Turn) -> None:
         champion = self._find_champion(turn)
         # Training comes last: a Kubeflow that hangs must not keep a champion waiting.
         self._serve(turn, champion)
-        self._monitor(turn)
+        self._monitor(turn, has_something=bool(turn.status.serving.version))
         self._train(turn, champion)
-        self._report(turn, before)
-        reasons = {finding.reason for finding in turn.findings.values()}
-        return Outcome(turn.status.phase, is_settled=not reasons & TO_REPEAT)
+
+    def _pursue_alert(self, turn: _Turn) -> None:
+        self._monitor(turn, has_something=True)
+        try:
+            retire_model(self._api, self._kubeflow, turn.owner, turn.status)
+        except KubeflowError as error:
+            turn.found(cannot_tell("Compiled", "KubeflowUnreachable", error))
+        except ClusterError as error:
+            turn.found(cannot_tell("Serving", "NotApplied", error))
+        else:
+            no_model = {"training": TrainingStatus(), "serving": ServingStatus()}
+            turn.update(**no_model, modelVersion="", quality="", url="")
 
     def _find_champion(self, turn: _Turn) -> Champion | None:
         try:
@@ -181,7 +211,7 @@ class Reconciler:
             turn.update(quality="")
         turn.update(modelVersion=version)
 
-    def _monitor(self, turn: _Turn) -> None:
+    def _monitor(self, turn: _Turn, *, has_something: bool) -> None:
         status = turn.status
         try:
             monitored = pursue_monitoring(
@@ -190,7 +220,7 @@ class Reconciler:
                 turn.owner,
                 turn.objective,
                 status.monitoring,
-                status.serving.version,
+                has_something,
             )
         except ClusterError as error:
             turn.found(cannot_tell("Monitored", "NotApplied", error))
@@ -206,9 +236,7 @@ class Reconciler:
         turn.update(
             observedGeneration=generation,
             type=turn.objective.type,
-            phase=find_phase(
-                turn.findings, turn.status.serving.version, turn.status.serving.candidate
-            ),
+            phase=_phase(turn),
             conditions=conditions,
         )
         self._write(turn.owner, before, turn.status)
@@ -241,6 +269,13 @@ class Reconciler:
         self._api.patch(
             "Objective", owner["metadata"]["name"], {"status": status}, subresource="status"
         )
+
+
+def _phase(turn: _Turn) -> Phase:
+    if turn.objective.spec.alert is not None:
+        return find_alert_phase(turn.findings["Monitored"])
+    serving = turn.status.serving
+    return find_phase(turn.findings, serving.version, serving.candidate)
 
 
 def _has_news(condition: Condition) -> bool:

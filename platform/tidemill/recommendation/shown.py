@@ -6,7 +6,7 @@ lists as JSON. Frames of predictions may lie in the same segment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,12 @@ class ShownLog(SegmentLog):
         self.write(encode_shown(shown))
 
 
-def read_shown(folder: Path) -> Iterator[Shown]:
-    """All whole records in `folder`, oldest segment first; those of predictions are passed over."""
-    for header, payload in read_frames(folder, _MAGIC):
+def read_shown(folder: Path, on_damage: Callable[[Path], None] | None = None) -> Iterator[Shown]:
+    """All whole records in `folder`, oldest segment first; those of predictions are passed over.
+
+    `on_damage` as in `read_frames`.
+    """
+    for header, payload in read_frames(folder, _MAGIC, on_damage):
         yield _decode(header, payload)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -117,7 +117,7 @@ class ChoiceFacts(ReportFacts[RecommenderMetadata, ChoiceJudgement]):
 def gather(home: Home, objective: Objective) -> PredictionFacts | ChoiceFacts:
     """Raises BundleError when the objective has no live model."""
     live = read_live(home, objective.name)
-    versions = _versions(Registry(home).versions(objective.name))
+    versions = read_versions(home, objective.name)
     runs = tuple(islice(monitor_runs(home, objective.name), RUNS_SHOWN))
     if isinstance(live.metadata, RecommenderMetadata):
         chooser = LiveModel(live.version, live.metadata)
@@ -128,7 +128,8 @@ def gather(home: Home, objective: Objective) -> PredictionFacts | ChoiceFacts:
     return PredictionFacts(home, objective, predictor, measured, versions, runs)
 
 
-def _versions(found: Sequence[Mapping[str, Any]]) -> tuple[Version, ...]:
+def read_versions(home: Home, objective: str) -> tuple[Version, ...]:
+    """What the registry holds, newest first. Raises BundleError when it cannot be asked."""
     return tuple(
         Version(
             version=each["version"],
@@ -139,5 +140,5 @@ def _versions(found: Sequence[Mapping[str, Any]]) -> tuple[Version, ...]:
             gate=each["tags"].get("tidemill.gate", ""),
             promoted=each["tags"].get("tidemill.promoted"),
         )
-        for each in found
+        for each in Registry(home).versions(objective)
     )

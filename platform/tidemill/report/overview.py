@@ -92,7 +92,7 @@ def _objective(home: Home, name: str) -> ObjectiveStatus:
     try:
         declared = resolve_objective(home, name)
         kind: str = declared.type
-        target = str(declared.target)
+        target = declared.about
     except ObjectiveError:
         kind, target = "unreadable", ""
     newest = next(monitor_runs(home, name), None)

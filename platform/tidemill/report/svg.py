@@ -45,12 +45,21 @@ class Drawing:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         self._shapes.append(f'<polyline class="{escape(css)}" points="{path}"/>')
 
-    def bar(self, left: float, top: float, width: float, height: float, css: str) -> None:
-        """A rectangle; a negative height counts as none."""
-        self._shapes.append(
-            f'<rect class="{escape(css)}" x="{left:.1f}" y="{top:.1f}" '
-            f'width="{max(width, 0):.1f}" height="{max(height, 0):.1f}" rx="1.5"/>'
+    def area(self, points: Iterable[Point], css: str) -> None:
+        """A polygon."""
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        self._shapes.append(f'<polygon class="{escape(css)}" points="{path}"/>')
+
+    def bar(
+        self, left: float, top: float, width: float, height: float, css: str, title: str = ""
+    ) -> None:
+        """A rectangle; a negative height counts as none. `title` is shown when it is pointed at."""
+        shape = (
+            f'class="{escape(css)}" x="{left:.1f}" y="{top:.1f}" '
+            f'width="{max(width, 0):.1f}" height="{max(height, 0):.1f}" rx="1.5"'
         )
+        inner = f"><title>{escape(title)}</title></rect>" if title else "/>"
+        self._shapes.append(f"<rect {shape}{inner}")
 
     def dot(self, x: float, y: float, css: str, radius: float = 3.4, title: str = "") -> None:
         """A circle; `title` is shown when it is pointed at."""

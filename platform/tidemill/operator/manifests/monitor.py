@@ -1,10 +1,12 @@
-"""The CronJob that judges a served model."""
+"""The CronJob that judges a served model, or watches what an alert is about."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tidemill.objective import Objective
+from tidemill.objective.alerting import OBJECTIVE_VARIABLE
+from tidemill.objective.notifying import NOTIFY_VARIABLE, write_receivers
 from tidemill.operator.manifests.common import HOME, child_metadata, child_name, labels
 from tidemill.operator.settings import OperatorSettings
 
@@ -47,7 +49,7 @@ def monitor_cron_job(
                     "activeDeadlineSeconds": _DEADLINE_SECONDS,
                     "template": {
                         "metadata": {"labels": labels(objective.name, "monitoring")},
-                        "spec": _pod(objective.name, settings),
+                        "spec": _pod(objective, settings),
                     },
                 },
             },
@@ -55,7 +57,7 @@ def monitor_cron_job(
     }
 
 
-def _pod(objective: str, settings: OperatorSettings) -> dict[str, Any]:
+def _pod(objective: Objective, settings: OperatorSettings) -> dict[str, Any]:
     pod = {
         "restartPolicy": "Never",
         "serviceAccountName": settings.monitoring.serviceAccount,
@@ -79,18 +81,19 @@ def _pod(objective: str, settings: OperatorSettings) -> dict[str, Any]:
     return pod
 
 
-def _container(objective: str, settings: OperatorSettings) -> dict[str, Any]:
+def _container(objective: Objective, settings: OperatorSettings) -> dict[str, Any]:
     sources: list[dict[str, Any]] = [{"configMapRef": {"name": settings.environment.configMap}}]
     if settings.environment.secret:
         secret = {"name": settings.environment.secret, "optional": True}
         sources.append({"secretRef": secret})
-    monitor = ["monitor", objective, "--at=now", f"--window={settings.monitoring.window}"]
+    monitor = ["monitor", objective.name, "--at=now", f"--window={settings.monitoring.window}"]
     return {
         "name": "monitor",
         "image": settings.monitoring.image,
         "imagePullPolicy": settings.monitoring.pullPolicy,
         "args": [*monitor, f"--termination-log={_TERMINATION_LOG}"],
         "envFrom": sources,
+        "env": [*_receivers(objective), *_declared(objective)],
         "terminationMessagePath": _TERMINATION_LOG,
         # A crash that wrote no verdict shows its last lines instead.
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -105,3 +108,24 @@ def _container(objective: str, settings: OperatorSettings) -> dict[str, Any]:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
         ],
     }
+
+
+def _declared(objective: Objective) -> list[dict[str, Any]]:
+    """An alert as declared now: no training brings it into the home."""
+    if objective.spec.alert is None:
+        return []
+    # The kubelet would take $(NAME) in somebody's condition for a variable.
+    text = objective.model_dump_json(exclude_none=True).replace("$", "$$")
+    return [{"name": OBJECTIVE_VARIABLE, "value": text}]
+
+
+def _receivers(objective: Objective) -> list[dict[str, Any]]:
+    """Whom to tell, as declared now, and where the kubelet finds their URLs."""
+    receivers = objective.spec.monitoring.notify
+    keys = {r.url_from.variable: r.url_from.secret for r in receivers if r.url_from.secret}
+    found: list[dict[str, Any]] = [{"name": NOTIFY_VARIABLE, "value": write_receivers(receivers)}]
+    for variable, secret in keys.items():
+        # A Secret that is missing must not keep the monitor from running: it says so itself.
+        reference = {"name": secret.name, "key": secret.key, "optional": True}
+        found.append({"name": variable, "valueFrom": {"secretKeyRef": reference}})
+    return found

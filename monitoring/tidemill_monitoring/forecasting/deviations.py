@@ -19,6 +19,8 @@ _QUANTILE, _NORMAL = 0.8, 1.2815515655446004
 """A spread is read off the 80% quantile: a fifth of the past may be holidays and outages."""
 _UPPER_QUANTILE, _UPPER_NORMAL = 0.95, 1.6448536269514722
 _LARGEST_SPREAD = 5.0
+_UNKNOWN_SPREAD = 0.3
+"""Until a forecast was ever compared with what came."""
 
 
 def spread_of(observed: Numbers, expected: Numbers, usable: NDArray[np.bool_]) -> Numbers:
@@ -33,6 +35,26 @@ def upper_spread_of(observed: Numbers, expected: Numbers, usable: NDArray[np.boo
     """The same for rises: campaigns and batches make high days more usual than low ones."""
     rises = np.maximum(_scaled(observed, expected), 0.0)
     return _solve(rises, expected, usable, _UPPER_QUANTILE, _UPPER_NORMAL)
+
+
+def lower_spread_of(observed: Numbers, expected: Numbers, usable: NDArray[np.bool_]) -> Numbers:
+    """As `upper_spread_of`, for falls."""
+    falls = np.minimum(_scaled(observed, expected), 0.0)
+    return _solve(falls, expected, usable, _UPPER_QUANTILE, _UPPER_NORMAL)
+
+
+def pool(own: Numbers, own_days: Numbers | float, pooled_days: Numbers | float) -> Numbers:
+    """[names]: few days tell a spread badly: a variance below the typical one moves up towards it.
+
+    `own_days` and `pooled_days` say what a name's own spread and the typical one are worth.
+    """
+    if np.isnan(own).all():
+        return np.full(len(own), _UNKNOWN_SPREAD)
+    typical = float(np.nanmedian(own))
+    own = np.where(np.isnan(own), typical, own)
+    total = own_days * np.square(own) + pooled_days * typical**2
+    pooled: Numbers = np.sqrt(total / (own_days + pooled_days))
+    return np.maximum(own, pooled)
 
 
 def lower_tail(observed: Numbers, expected: Numbers, spread: Numbers, freedom: Numbers) -> Numbers:

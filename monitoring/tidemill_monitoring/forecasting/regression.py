@@ -1,6 +1,6 @@
 """What volume to expect: a regression on level, trend and weekday that outliers cannot move.
 
-Quasi-Poisson regression with a log link, fitted to all event names at once. Days are weighted by
+Quasi-Poisson regression with a log link, fitted to all rows at once. Days are weighted by
 Tukey's biweight of their residual, so that a holiday or an outage has no say, and by age, so that
 the level follows the last weeks. Weak priors keep trend and weekdays of rare events near nothing.
 """
@@ -21,6 +21,8 @@ _WEEKDAY = 1.5
 """Log units: a weekday may well have a fifth, or five times, of the usual volume."""
 _HUBER, _BIWEIGHT = 1.5, 4.685
 _GENTLE_STEPS, _STEPS = 4, 12
+_FURTHEST = 6.0
+"""Log units: a weekday with less than 1/400 of the level is one without business."""
 _FLOOR = 0.02
 """Events a day; less is as good as none, and a logarithm needs something."""
 
@@ -65,7 +67,28 @@ def _start(counts: Counts, known: NDArray[np.bool_]) -> NDArray[np.float64]:
     level = np.where((medians >= 3) & np.isfinite(medians), medians, means)
     coefficients = np.zeros((len(counts), 9))
     coefficients[:, 0] = np.log(np.maximum(level, _FLOOR))
+    coefficients[:, 2:] = _weekdays(recent, seen, level)
     return coefficients
+
+
+def _weekdays(
+    recent: Counts, seen: NDArray[np.bool_], level: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """[names, 7]: from the median of each weekday, and nothing where it was not seen.
+
+    A weekday without business would be taken for an outlier for good if it began at the level.
+    """
+    day = np.arange(-recent.shape[1], 0) % 7
+    found = np.zeros((len(recent), 7))
+    for weekday in range(7):
+        chosen = day == weekday
+        counted = seen[:, chosen].sum(axis=1)
+        ranked = np.sort(np.where(seen[:, chosen], recent[:, chosen], np.inf), axis=1)
+        middle = np.maximum(counted - 1, 0)[:, None] // 2
+        medians = np.take_along_axis(ranked, middle, axis=1)[:, 0] if chosen.any() else level
+        logs = np.log((np.where(counted > 0, medians, level) + 0.5) / (level + 0.5))
+        found[:, weekday] = np.where(counted > 0, np.clip(logs, -_FURTHEST, _FURTHEST), 0.0)
+    return found
 
 
 def _mean(coefficients: NDArray[np.float64], design: NDArray[np.float64]) -> Counts:

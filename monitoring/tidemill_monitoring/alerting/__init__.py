@@ -1,0 +1,1 @@
+"""Alerts: one metric of one event, judged period by period."""

@@ -25,7 +25,7 @@ def catalogue_of(con: duckdb.DuckDBPyConnection, objective: Objective, at: datet
     """Items of the items table and of events known `at` that meet the objective's conditions.
 
     Sorted by UTF-8. Of groups, attributes that all members share, and the time in which any member
-    is available. `con` has the views `user_events` and `items`.
+    is available. An empty text is no value. `con` has the views `user_events` and `items`.
     """
     choice = _choice(objective)
     names = _attributes(con, choice)
@@ -103,7 +103,7 @@ def _groups(choice: Choice, names: list[str], members: str) -> str:
     """`key, starts, ends, a0, a1, ...`, one row for each key."""
     window = choice.items.available
     starts, ends = _instant(window.start, -ALWAYS), _instant(window.end, ALWAYS)
-    values = [f"{field_of(f'item.{name}')} AS v{n}" for n, name in enumerate(names)]
+    values = [f"nullif({field_of(f'item.{name}')}, '') AS v{n}" for n, name in enumerate(names)]
     shared = [
         f"CASE WHEN count(v{n}) = count(*) AND min(v{n}) = max(v{n}) THEN min(v{n}) END AS a{n}"
         for n in range(len(names))

@@ -15,7 +15,7 @@ from tidemill.registry import served_bundle
 from tidemill_features.catalog import load_catalog
 from tidemill_pipelines.dataset import TEST, Rows, read_split
 from tidemill_pipelines.evaluate import Evaluation, evaluate
-from tidemill_pipelines.export import open_session, run
+from tidemill_pipelines.onnx_file import open_session, run
 from tidemill_pipelines.population import baseline_feature, baseline_scores
 
 

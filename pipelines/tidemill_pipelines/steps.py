@@ -15,7 +15,7 @@ from pathlib import Path
 from tidemill.evaluation import PairedDifference
 from tidemill.home import Home
 from tidemill.objective import Objective, keep_objective
-from tidemill_pipelines.gate import AUC, Measure, Verdict, decide
+from tidemill_pipelines.gate import Measure, Promises, Verdict, decide
 from tidemill_pipelines.outcomes import record
 from tidemill_pipelines.recommending import steps as choosing
 from tidemill_pipelines.saying import say
@@ -201,9 +201,10 @@ def _bundle(
 
 def _verdict(evaluation_path: str) -> Verdict:
     facts = json.loads(Path(evaluation_path).read_text())
+    over_baseline = PairedDifference(**facts["over_baseline"])
     champion = facts["over_champion"]
-    return decide(
-        PairedDifference(**facts["over_baseline"]),
-        None if champion is None else PairedDifference(**champion),
-        Measure("NDCG", facts["baseline"]) if facts.get("kind") == choosing.KIND else AUC,
-    )
+    over_champion = None if champion is None else PairedDifference(**champion)
+    if facts.get("kind") != choosing.KIND:
+        return decide(over_baseline, over_champion)
+    promises = Promises.from_json(facts["promises"])
+    return decide(over_baseline, over_champion, Measure("NDCG", facts["baseline"]), promises)

@@ -111,7 +111,8 @@ def observe(panel: Panel, candidates: Sequence[Scores], seed: int) -> Cells:
     """Score all items for the panel once with each candidate; keep what judging and blending need.
 
     That is each candidate's best new items, the outcomes, the own history, and random items that
-    stand for the rest: every candidate's first places are among them.
+    stand for the rest. A candidate's own first places are all among them, so that its metrics are
+    exact; those of a blend, which may put others first, are right on average.
     """
     items = candidates[0].items
     rng = np.random.default_rng(seed)
@@ -139,14 +140,23 @@ def judge(panel: Panel, cells: Cells, scores: NDArray[np.floating]) -> Judged:
 
 
 def _ranked(panel: Panel, cells: Cells, scores: NDArray[np.floating]) -> NDArray[np.int64]:
-    """[m, count] items, best first; -1 where scores are -inf."""
+    """[m, count] items, best first; -1 where scores are -inf, and where items stand unseen.
+
+    A cell that stands for many takes the places of all of them: outcomes are always among the
+    cells, and would else rise above everything that was not drawn.
+    """
     starts = np.searchsorted(cells.user, np.arange(len(panel.users)))
     place = np.arange(len(cells.user)) - starts[cells.user]
     table = np.full((len(starts), int(place.max(initial=0)) + panel.count), -np.inf, np.float32)
     table[cells.user, place] = scores
     best = torch.from_numpy(table).topk(panel.count)
     at = np.minimum(starts[:, None] + best.indices.numpy(), len(place) - 1)
-    return np.where(np.isfinite(best.values.numpy()), cells.item[at], -1)
+    weights = cells.weight[at]
+    places = (np.cumsum(weights, axis=1) - weights).astype(np.int64)
+    row, column = np.nonzero(np.isfinite(best.values.numpy()) & (places < panel.count))
+    ranked = np.full(at.shape, -1, np.int64)
+    ranked[row, places[row, column]] = cells.item[at[row, column]]
+    return ranked
 
 
 def _top(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:

@@ -27,6 +27,7 @@ from tidemill_pipelines.recommending.candidates.candidate import Scores
 
 _MOST_USERS = 3_000
 _MOST_CELLS = 100_000_000
+_SOME_CELLS = 2_000_000
 _FEWEST_USERS = 200
 _BEST = 40
 _RANDOM = 60
@@ -93,11 +94,35 @@ def panel_of(window: Window, items: int, count: int, seed: int) -> Panel:
     weights = [np.full(len(d), len(g) / max(len(d), 1)) for d, g in zip(drawn, groups, strict=True)]
     users = np.concatenate(drawn)
     order = np.argsort(lengths_of(window.histories)[users], kind="stable")
-    users, is_first_half = users[order], rng.random(len(users)) < 0.5
+    is_first_half = rng.random(len(users)) < 0.5
+    return _panel(window, users[order], np.concatenate(weights)[order], is_first_half, count)
+
+
+def some_users(panel: Panel, items: int, seed: int) -> NDArray[np.bool_]:
+    """[m], random users, as few as can cheaply be looked at again."""
+    count = min(max(_SOME_CELLS // max(items, 1), _FEWEST_USERS), len(panel.users))
+    chosen = np.random.default_rng(seed).permutation(len(panel.users))[:count]
+    members = np.zeros(len(panel.users), np.bool_)
+    members[chosen] = True
+    return members
+
+
+def narrowed(panel: Panel, members: NDArray[np.bool_]) -> Panel:
+    """The same of some of its users, `members` [m]."""
+    halves, weights = panel.is_first_half[members], panel.weights[members]
+    return _panel(panel.window, panel.users[members], weights, halves, panel.count)
+
+
+def _panel(
+    window: Window,
+    users: Users,
+    weights: NDArray[np.float64],
+    is_first_half: NDArray[np.bool_],
+    count: int,
+) -> Panel:
     outcomes = outcomes_of(window.outcomes, users)
     new = new_outcomes(outcomes, subset(window.histories, users))
-    weight = np.concatenate(weights)[order]
-    return Panel(window, users, weight, is_first_half, count, outcomes, new)
+    return Panel(window, users, weights, is_first_half, count, outcomes, new)
 
 
 def _shares(first: int, second: int, most: int) -> tuple[int, int]:

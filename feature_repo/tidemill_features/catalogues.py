@@ -25,7 +25,7 @@ def catalogue_of(con: duckdb.DuckDBPyConnection, objective: Objective, at: datet
     """Items of the items table and of events known `at` that meet the objective's conditions.
 
     Sorted by UTF-8. Of groups, attributes that all members share, and the time in which any member
-    is available. `con` has the views `user_events` and `items`.
+    is available. An empty text is no value. `con` has the views `user_events` and `items`.
     """
     choice = _choice(objective)
     names = _attributes(con, choice)
@@ -38,6 +38,26 @@ def catalogue_of(con: duckdb.DuckDBPyConnection, objective: Objective, at: datet
     }
     start, end = (found.column(name).to_numpy() for name in ("starts", "ends"))
     return Catalogue(tuple(found.column("key").to_pylist()), attributes, start, end)
+
+
+def unreadable_bounds(con: duckdb.DuckDBPyConnection, objective: Objective) -> tuple[str, ...]:
+    """A sentence for each attribute of availability that is no point in time in some items."""
+    window = _choice(objective).items.available
+    fields = dict.fromkeys(field for field in (window.start, window.end) if field is not None)
+    return tuple(sentence for field in fields if (sentence := _unreadable(con, field)))
+
+
+def _unreadable(con: duckdb.DuckDBPyConnection, field: str) -> str:
+    count, example = con.execute(
+        f"SELECT count(*), min({field_of(field)}) FROM items AS i WHERE {_is_unreadable(field)}"
+    ).fetchall()[0]
+    if not count:
+        return ""
+    subject = "1 item is" if count == 1 else f"{count:,} items are"
+    return (
+        f"{subject} never offered, because '{field}' is no ISO 8601 date or instant there, such as "
+        f"'{example}'"
+    )
 
 
 def mean_attribute(
@@ -102,8 +122,13 @@ def _seen(definition: InterestDefinition, at_us: int) -> str:
 def _groups(choice: Choice, names: list[str], members: str) -> str:
     """`key, starts, ends, a0, a1, ...`, one row for each key."""
     window = choice.items.available
+    never = " OR ".join(_is_unreadable(each) for each in (window.start, window.end) if each)
     starts, ends = _instant(window.start, -ALWAYS), _instant(window.end, ALWAYS)
-    values = [f"{field_of(f'item.{name}')} AS v{n}" for n, name in enumerate(names)]
+    if never:
+        # Whoever meant an end must not find the item offered for ever.
+        starts = f"CASE WHEN {never} THEN {ALWAYS} ELSE {starts} END"
+        ends = f"CASE WHEN {never} THEN {-ALWAYS} ELSE {ends} END"
+    values = [f"nullif({field_of(f'item.{name}')}, '') AS v{n}" for n, name in enumerate(names)]
     shared = [
         f"CASE WHEN count(v{n}) = count(*) AND min(v{n}) = max(v{n}) THEN min(v{n}) END AS a{n}"
         for n in range(len(names))
@@ -122,7 +147,16 @@ def _instant(field: str | None, otherwise: int) -> str:
     """Microseconds since 1970 in an attribute of `i`, `otherwise` where it has none."""
     if field is None:
         return f"{otherwise}::BIGINT"
-    return f"coalesce(epoch_us(TRY_CAST({field_of(field)} AS TIMESTAMPTZ)), {otherwise}::BIGINT)"
+    return f"coalesce({_microseconds(field)}, {otherwise}::BIGINT)"
+
+
+def _is_unreadable(field: str) -> str:
+    """Whether an attribute of `i` has a value that is no instant; TRUE or FALSE, never NULL."""
+    return f"(coalesce({field_of(field)}, '') <> '' AND {_microseconds(field)} IS NULL)"
+
+
+def _microseconds(field: str) -> str:
+    return f"epoch_us(TRY_CAST({field_of(field)} AS TIMESTAMPTZ))"
 
 
 def _attribute(texts: pa.ChunkedArray) -> Attribute:

@@ -75,6 +75,7 @@ def materialize(
     from tidemill.events import EventLog  # keeps --help fast
     from tidemill_features.materialization import materialize as fill
     from tidemill_features.materialization import settled
+    from tidemill_features.offered import look_at_catalogues
 
     home = Home.from_environment()
     log = EventLog(home.events)
@@ -86,12 +87,23 @@ def materialize(
     cutoff = min(instant_or_log_end(con, at), settled(datetime.now(UTC)))
     con.close()
     users, catalog = fill(home, cutoff, lambda: console.log("waiting for another materialisation"))
+    offered = look_at_catalogues(home, cutoff)
+    for each in offered:
+        for note in each.notes:
+            console.log(f"note: {each.objective}: {note}")
     if as_json:
-        console.print_json({"cutoff": cutoff.isoformat(), "users": users})
+        available = {each.objective: each.available for each in offered}
+        found = {"cutoff": cutoff.isoformat(), "users": users, "available": available}
+        console.print_json(found)
         return
     console.out.print(
         f"{users:,} users have {len(catalog.names)} features as of {cutoff:%Y-%m-%d %H:%M} UTC"
     )
+    for each in offered:
+        console.out.print(
+            f"{each.objective}: everybody's history, and a catalogue of {each.items:,} items, "
+            f"{each.available:,} of them available now"
+        )
 
 
 @app.command()

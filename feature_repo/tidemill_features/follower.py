@@ -37,6 +37,8 @@ MOST_USERS = 5_000
 """With more users to push, a batch of everybody costs less."""
 _PATIENCE = timedelta(seconds=10)
 """How long a row that is newer than a push is given to be overtaken."""
+_UNREAD = ""
+"""The layout that a batch leaves, until it was read: a store lost in between is filled again."""
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,7 +50,7 @@ class Follower:
         self._say = say
         self._log = EventLog(home.events)
         self._saved = load_place(home)
-        place = self._saved or Place(-1, _EARLIEST, "")
+        place = self._saved or Place(-1, _EARLIEST, _UNREAD)
         self._version, self._cutoff, self._layout = place.version, place.cutoff, place.layout
         self._why_batch = None if self._saved else "it is not known how far the store has come"
         self._batch = Background(home)
@@ -135,7 +137,7 @@ class Follower:
             raise
         if cutoff is None:
             return False
-        self._cutoff = max(self._cutoff, cutoff)
+        self._cutoff, self._layout = max(self._cutoff, cutoff), _UNREAD
         self._say(f"everybody's features are in the store as of {cutoff:%Y-%m-%d %H:%M:%S} UTC")
         return True
 

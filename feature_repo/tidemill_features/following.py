@@ -17,6 +17,11 @@ from tidemill_features.pushing import Pushed
 _LOOK_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 10.0
 _TELL_SECONDS = 5.0
+_UNITS = {
+    "days": timedelta(days=1),
+    "hours": timedelta(hours=1),
+    "minutes": timedelta(minutes=1),
+}
 
 
 class Teller:
@@ -43,11 +48,17 @@ class Teller:
         """Say what was added and not yet said."""
         if not self._users:
             return
-        age = (
-            "" if self._age is None else f", the oldest event {self._age.total_seconds():.1f} s old"
-        )
+        age = "" if self._age is None else f", the oldest event {in_words(self._age)} old"
         self._say(f"{self._users:,} user{'' if self._users == 1 else 's'}{age}")
         self._users, self._age, self._told = 0, None, monotonic()
+
+
+def in_words(age: timedelta) -> str:
+    """`1.3 s`, `12 minutes`, `5 hours`, `672 days`: the largest unit there are two of."""
+    for name, unit in _UNITS.items():
+        if age >= 2 * unit:
+            return f"{age // unit:,} {name}"
+    return f"{age.total_seconds():.1f} s"
 
 
 def follow(home: Home, once: bool, say: Callable[[str], None]) -> None:

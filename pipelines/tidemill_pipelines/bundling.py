@@ -24,7 +24,7 @@ from tidemill.objective import Objective
 from tidemill_features.catalog import FEATURE_VIEW
 from tidemill_pipelines.dataset import CURRENT, TEST, TRAIN, read_split
 from tidemill_pipelines.evaluate import write_reference
-from tidemill_pipelines.export import attach_metadata, open_session, run
+from tidemill_pipelines.onnx_file import attach_metadata, open_session, run
 from tidemill_pipelines.population import population_rule
 
 _PACKAGES = ("torch", "onnx", "onnxruntime", "numpy", "feast", "duckdb", "tidemill")

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from tidemill.bundle import INPUT_NAME, OUTPUT_NAME, BundleMetadata
+from tidemill.bundle import INPUT_NAME, OUTPUT_NAME
 from tidemill.errors import BundleError
-from tidemill.recommendation.bundle import RecommenderMetadata
 from tidemill_pipelines.models.wide_deep import score
+from tidemill_pipelines.onnx_file import open_session, run
 
 OPSET = 20
 _PARITY = 1e-5
@@ -61,22 +60,3 @@ def largest_difference(model: torch.nn.Module, path: Path, rows: NDArray[np.floa
     if not difference <= _PARITY:
         raise BundleError(f"ONNX and torch differ by {difference:.2e}, more than {_PARITY:.0e}")
     return difference
-
-
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def run(session: onnxruntime.InferenceSession, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Scores of raw feature rows, shape [n]."""
-    scores: NDArray[np.float64] = session.run([OUTPUT_NAME], {INPUT_NAME: rows})[0].astype("f8")
-    return scores
-
-
-def attach_metadata(path: Path, metadata: BundleMetadata | RecommenderMetadata) -> None:
-    """Write the bundle's description into the file."""
-    model = onnx.load(path)
-    onnx.helper.set_model_props(model, metadata.to_properties())
-    onnx.save(model, path)

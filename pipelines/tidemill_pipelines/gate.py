@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidemill.evaluation import PairedDifference
+from tidemill_pipelines.promises import Promises
 
 LEVEL = 0.025
 """Chance that an equal challenger passes for a better one, when it is the first of its champion."""
@@ -70,22 +71,28 @@ AUC = Measure("AUC", "recency alone")
 
 
 def decide(
-    over_baseline: PairedDifference, contest: Contest | None, measure: Measure = AUC
+    over_baseline: PairedDifference,
+    contest: Contest | None,
+    measure: Measure = AUC,
+    promises: Promises | None = None,
 ) -> Verdict:
     """A challenger must beat the simple rule and, if there is one, the champion, and make no
     guarded slice worse.
 
     All on the same later window and beyond doubt: a point estimate would promote an equal
-    challenger every second time. A difference that cannot be computed is none.
+    challenger every second time. A difference that cannot be computed is none. And where it makes
+    `promises`, they must not be off by a factor of two, unless those of the champion are more so.
     """
     rule = f"{measure.rule}: {_interval(over_baseline, measure)}"
     if not over_baseline.lower > 0:
         return Verdict(False, f"not better than {rule}")
+    champion = None if contest is None else _proof(contest, measure)
+    if contest is not None and not contest.over_champion.at_least(contest.level) > contest.margin:
+        return Verdict(False, f"not better than the champion beyond doubt: {champion}")
+    if promises is not None and promises.forbid:
+        return Verdict(False, promises.challenger.accusation)
     if contest is None:
         return Verdict(True, f"first model; better than {rule}")
-    champion = _proof(contest, measure)
-    if not contest.over_champion.at_least(contest.level) > contest.margin:
-        return Verdict(False, f"not better than the champion beyond doubt: {champion}")
     worse = _worse_slices(contest.slices)
     if worse:
         return Verdict(False, f"better than the champion, but {_in_words(worse, contest, measure)}")

@@ -10,16 +10,19 @@ from tidemill.evaluation import PairedDifference
 from tidemill.objective import Objective
 from tidemill.registry import RIVAL
 from tidemill_pipelines.gate import AUC, Contest, GuardedSlice, Measure, Verdict, decide
+from tidemill_pipelines.promises import Promises
 from tidemill_pipelines.recommending.steps import KIND
 
 
 def verdict_of(objective: Objective, evaluation: Path) -> Verdict:
     """The gate's answer, the same whenever it is asked about the same file."""
     facts = json.loads(evaluation.read_text())
+    chooses = facts.get("kind") == KIND
     return decide(
         PairedDifference(**facts["over_baseline"]),
         None if facts["over_champion"] is None else _contest(objective, facts),
-        Measure("NDCG", facts["baseline"]) if facts.get("kind") == KIND else AUC,
+        Measure("NDCG", facts["baseline"]) if chooses else AUC,
+        Promises.from_json(facts["promises"]) if chooses else None,
     )
 
 

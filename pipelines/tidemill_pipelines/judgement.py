@@ -17,8 +17,8 @@ from tidemill.registry import Registry, served_bundle
 from tidemill_features.catalog import load_catalog
 from tidemill_pipelines.dataset import TEST, Rows, read_split
 from tidemill_pipelines.evaluate import Evaluation, evaluate
-from tidemill_pipelines.export import open_session, run
 from tidemill_pipelines.guarding import Judged, Mask, guarded_slices
+from tidemill_pipelines.onnx_file import open_session, run
 from tidemill_pipelines.population import baseline_feature, baseline_scores
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from tidemill.errors import PipelineError, TidemillError
 from tidemill.home import Home
 from tidemill.objective import Objective
+from tidemill_pipelines.orphans import taking_steps_along
 from tidemill_pipelines.reporting import read_error
 
 _STARTED = re.compile(r"Executing task .*?'([a-z-]+)'")
@@ -48,7 +49,11 @@ def run_locally(
         folder.mkdir(parents=True)
         log = _RunLog(folder / "run.log", say)
         try:
-            with contextlib.redirect_stdout(log), warnings.catch_warnings():
+            with (
+                taking_steps_along(folder / "run.lock"),
+                contextlib.redirect_stdout(log),
+                warnings.catch_warnings(),
+            ):
                 # That images, CPU and memory mean nothing here is what running locally means.
                 warnings.filterwarnings("ignore", module=r"kfp\.local")
                 local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(folder))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tidemill.errors import NotReadyError, PipelineError, TidemillError
+from tidemill_pipelines.orphans import end_with_the_run
 from tidemill_pipelines.outcomes import record_failure
 
 _MARK = "tidemill-error: "
@@ -18,8 +19,10 @@ _KINDS: dict[str, type[TidemillError]] = {"NotReadyError": NotReadyError}
 def reported(home: str, objective: str) -> Iterator[None]:
     """Print an expected error as one machine-readable line, record any, and let it fail the step.
 
-    `home` is the state folder, `objective` the objective's JSON.
+    A step of a local run ends with it. `home` is the state folder, `objective` the objective as
+    JSON.
     """
+    end_with_the_run()
     try:
         yield
     except Exception as error:  # whatever ended the step is recorded, then raised again

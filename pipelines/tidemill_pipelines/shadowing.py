@@ -22,7 +22,7 @@ from tidemill.objective import Objective
 from tidemill.predictions import read_predictions
 from tidemill.registry import Registry
 from tidemill_features.labels import label_users
-from tidemill_pipelines.export import open_session, run
+from tidemill_pipelines.onnx_file import open_session, run
 from tidemill_pipelines.shadow_verdict import ShadowFacts
 
 _TIMED_RUNS = 200

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import shutil
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from tidemill.errors import BundleError
 from tidemill.home import Home
 from tidemill.outcome import TrainingOutcome
 from tidemill.promotions import Promotion, promotion_tag, read_promotions
+from tidemill.served_folder import CURRENT, ServedFolder
 from tidemill.tracking import Tracking, plainly
 
 CHAMPION = "champion"
@@ -31,7 +31,6 @@ RIVAL = "tidemill.rival"
 SHADOW = "shadow"
 """Alias, and link in the served folder, of the challenger that is scored without being heard."""
 _SHADOW_SINCE = "tidemill.shadow_since"
-_CURRENT = "current"
 _OUTCOME = "tidemill.outcome"
 _REASON_LENGTH = 800
 """MLflow's tags hold 5,000 characters, and JSON may need six of them for one."""
@@ -98,6 +97,8 @@ class Registry:
             version = str(info.registered_model_version)
             for key, value in tags.items():
                 self._client.set_model_version_tag(objective, version, key, value)
+        with self._home.lock(f"registry-{objective}"):
+            self._served(objective).release(version)
         return Registered(version, str(run.info.run_id))
 
     @plainly
@@ -134,7 +135,8 @@ class Registry:
         with self._home.lock(f"registry-{objective}"):
             since = datetime.now(UTC).isoformat(timespec="seconds")
             self._client.set_model_version_tag(objective, version, _SHADOW_SINCE, since)
-            _point(self._fetched(objective, version).with_name(SHADOW), version)
+            self._fetched(objective, version)
+            self._served(objective).point_to(version, SHADOW)
             self._client.set_registered_model_alias(objective, SHADOW, version)
 
     @plainly
@@ -161,8 +163,10 @@ class Registry:
     def finish_promotion(self, objective: str) -> None:
         """Serve the champion, if a promotion was killed between the alias and the served folder."""
         champion = self.champion(objective)
-        current = self._home.served(objective) / _CURRENT
-        if champion is not None and current.resolve().name != champion:
+        if champion is None:
+            return
+        run_id, served = self._run_id(objective, champion), self._served(objective)
+        if not (served.live() == champion and served.holds(champion, run_id)):
             with self._home.lock(f"registry-{objective}"):
                 self._publish(objective, champion)
 
@@ -256,22 +260,25 @@ class Registry:
 
     def _publish(self, objective: str, version: str) -> None:
         """Copy the bundle into the served folder and swap the `current` link in one step."""
-        served = self._fetched(objective, version).parent
+        self._fetched(objective, version)
         # Serving pods mount this folder, so it must be there before them.
         self._home.predictions(objective).mkdir(parents=True, exist_ok=True)
-        _point(served / _CURRENT, version)
+        self._served(objective).point_to(version)
 
     def _fetched(self, objective: str, version: str) -> Path:
         """The bundle's folder beside the served one, filled when it is not there yet."""
-        target = self._home.served(objective) / version
-        if not target.exists():
-            # Whoever was killed here before has left a draft, and only one is here at a time.
-            draft = target.with_name(f".{version}")
-            shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir(parents=True)
+        run_id = self._run_id(objective, version)
+
+        def fill(draft: Path) -> None:
             self._tracking.download(self._files(objective, version), draft)
-            draft.rename(target)
-        return target
+
+        return self._served(objective).keep(version, run_id, fill)
+
+    def _served(self, objective: str) -> ServedFolder:
+        return ServedFolder(self._home.served(objective))
+
+    def _run_id(self, objective: str, version: str) -> str:
+        return str(self._client.get_model_version(objective, version).run_id)
 
     def _files(self, objective: str, version: str) -> list[str]:
         """URIs of the model and what came with it."""
@@ -290,21 +297,13 @@ class Registry:
 
 def served_bundle(home: Home, objective: str) -> Path:
     """Folder of the bundle that is live. Raises BundleError when nothing was promoted yet."""
-    link = home.served(objective) / _CURRENT
+    link = home.served(objective) / CURRENT
     if not (link / MODEL_FILE).exists():
         raise BundleError(
             f"objective '{objective}' has no live model in {home.root}",
             hint=f"train one with `tidemill train {objective}`",
         )
     return link.resolve()
-
-
-def _point(link: Path, version: str) -> None:
-    """Swap the link in one step."""
-    draft = link.with_name(f".{link.name}")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(version)
-    draft.replace(link)
 
 
 def _promotion_tags(reason: str, at: datetime, by: str) -> dict[str, str]:

@@ -20,10 +20,12 @@ from tidemill.home import Home
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# MLflow's own would wait for minutes, draw progress bars into logs, and report its use to others.
+# MLflow's own would wait for minutes, draw progress bars into logs, tell of each migration of a
+# new database, and report its use to others.
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }

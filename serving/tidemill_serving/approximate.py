@@ -164,5 +164,9 @@ class ApproximateSearch:
 def make_queries(model: RecommenderModel, users: Inputs) -> tuple[Floats, Floats]:
     """Queries [n, d] and log odds of the histories' own items [n, L]; ranks nothing."""
     nothing = np.empty((0, len(model.metadata.items)), dtype=np.bool_)
-    query, repeat = model.run(_PAIR, {**users, ALLOWED: nothing, COUNT: _NONE}, None)
+    parts = [
+        model.run(_PAIR, {**part, ALLOWED: nothing, COUNT: _NONE}, None)
+        for part in model.parts(users)
+    ]
+    query, repeat = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return query, repeat

@@ -1,115 +1,108 @@
-"""Lists in which no value of an attribute comes up too often."""
+"""Searches on behind the items that caps leave out of a list.
+
+Each further search looks among what the caps still leave room for, and four times as far as the
+one before: few are needed however many items share a value, because the last one sees them all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tidemill.recommendation.bundle import ALLOWED
-from tidemill_serving.offers import Cap
-from tidemill_serving.recommender_model import Found, Inputs, rows_per_run, select_rows
+from tidemill.recommendation.caps import at_places, open_items, shown_places
+from tidemill_serving.merging import Asked
+from tidemill_serving.recommender_model import Found, select_rows
+from tidemill_serving.search import Searcher
 
-SPARE = 4
-"""Times as many items are searched as are missing, because caps will leave some out."""
+_SPARE = 4
+"""Times as many items are searched as are wanted, because caps will leave some out."""
 
 
-class CappedList:
-    """Takes items in the order of their scores, as far as the caps let it."""
+class _Short(NamedTuple):
+    """Lists of one request that may still get longer."""
 
-    def __init__(self, count: int, caps: Sequence[Cap]) -> None:
-        self._count = count
-        self._caps = caps
-        self._used: list[dict[int, int]] = [{} for _ in caps]
-        self.items: list[int] = []
-        self.scores: list[float] = []
+    asked: Asked
+    found: Found
+    """[n, k], all lists of the request; what is found is put in here."""
+    rows: list[int]
+    reach: int
+    """How far to search."""
+
+
+class CappedSearch:
+    """Keeps caps, whatever searches. Lists of many requests are searched on for together."""
+
+    def __init__(self, searcher: Searcher, items: int) -> None:
+        self._searcher = searcher
+        self._items = items
 
     @property
-    def is_full(self) -> bool:
-        return len(self.items) == self._count
+    def most_rows(self) -> int:
+        return self._searcher.most_rows
 
-    def extend(self, items: Sequence[int], scores: Sequence[float]) -> None:
-        """Take what fits of `items`, best first, until a -1 or until the list is full."""
-        for item, score in zip(items, scores, strict=True):
-            if item < 0 or self.is_full:
-                return
-            codes = [int(cap.codes[item]) for cap in self._caps]
-            if self._has_room(codes):
-                self._count_in(codes)
-                self.items.append(item)
-                self.scores.append(score)
+    def search(self, asked: Sequence[Asked]) -> list[Found]:
+        """The best items within its caps for each request."""
+        wide = [each._replace(k=self._further(each.k)) if each.caps else each for each in asked]
+        answers = self._searcher.search(wide)
+        queue: deque[_Short] = deque()
+        for at, each in enumerate(asked):
+            if each.caps:
+                found, answers[at] = answers[at], _within_caps(answers[at], each)
+                queue.extend(self._parts(each, answers[at], _unfinished(answers[at], found)))
+        while queue:
+            together = self._next(queue)
+            found_behind = self._searcher.search([_behind(each) for each in together])
+            left = map(self._take, together, found_behind)
+            queue.extend(each for each in left if each.rows)
+        return answers
 
-    def open_items(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which of the `allowed` [items] may still follow."""
-        mask = allowed.copy()
-        mask[self.items] = False
-        for cap, used in zip(self._caps, self._used, strict=True):
-            full = [code for code, times in used.items() if times >= cap.most]
-            mask &= ~np.isin(cap.codes, full)
-        return mask
+    def _parts(self, asked: Asked, found: Found, rows: list[int]) -> list[_Short]:
+        """As many lists as are searched at once, because each needs a mask of all items."""
+        reach, step = self._further(asked.k), self.most_rows
+        parts = [rows[at : at + step] for at in range(0, len(rows), step)]
+        return [_Short(asked, found, part, reach) for part in parts]
 
-    def _has_room(self, codes: Sequence[int]) -> bool:
-        return all(
-            used.get(code, 0) < cap.most
-            for code, used, cap in zip(codes, self._used, self._caps, strict=True)
-        )
+    def _next(self, queue: deque[_Short]) -> list[_Short]:
+        """From the head of the queue, up to the most lists of a search; at least one entry."""
+        together = [queue.popleft()]
+        rows = len(together[0].rows)
+        while queue and rows + len(queue[0].rows) <= self.most_rows:
+            rows += len(queue[0].rows)
+            together.append(queue.popleft())
+        return together
 
-    def _count_in(self, codes: Sequence[int]) -> None:
-        for code, used in zip(codes, self._used, strict=True):
-            if code >= 0:
-                used[code] = used.get(code, 0) + 1
+    def _take(self, short: _Short, more: Found) -> _Short:
+        """Put what was found behind them into the lists."""
+        item = np.hstack((short.found.item[short.rows], more.item))
+        score = np.hstack((short.found.score[short.rows], more.score))
+        filled = _within_caps(Found(item, score), short.asked)
+        short.found.item[short.rows], short.found.score[short.rows] = filled
+        left = [short.rows[at] for at in _unfinished(filled, more)]
+        return short._replace(rows=left, reach=self._further(short.reach))
 
-
-def keep_caps(
-    found: Found,
-    caps: Sequence[Cap],
-    count: int,
-    inputs: Inputs,
-    search: Callable[[Inputs, int], Found],
-) -> Found:
-    """Lists of `count` items within the caps, out of what was `found` for `inputs` and, where that
-    is not enough, out of what `search` finds behind it."""
-    lists = [CappedList(count, caps) for _ in found.item]
-    short = _extend(lists, list(range(len(lists))), found)
-    step = rows_per_run(inputs[ALLOWED].shape[1])
-    while short:
-        parts = [short[at : at + step] for at in range(0, len(short), step)]
-        short = [
-            row
-            for part in parts
-            for row in _extend(lists, part, _search_on(lists, part, count, inputs, search))
-        ]
-    return _padded(lists, count)
+    def _further(self, count: int) -> int:
+        return min(_SPARE * count, self._items)
 
 
-def _extend(lists: list[CappedList], rows: list[int], found: Found) -> list[int]:
-    """Fill the lists of `rows`, and return those that are not full though there may be more."""
-    for row, items, scores in zip(rows, found.item.tolist(), found.score.tolist(), strict=True):
-        lists[row].extend(items, scores)
-    ended = (found.item[:, -1] < 0).tolist()
-    return [row for row, end in zip(rows, ended, strict=True) if not (end or lists[row].is_full)]
+def _within_caps(found: Found, asked: Asked) -> Found:
+    places = shown_places(found.item, asked.caps, asked.k)
+    return Found(at_places(found.item, places, -1), at_places(found.score, places, 0))
 
 
-def _search_on(
-    lists: list[CappedList],
-    rows: list[int],
-    count: int,
-    inputs: Inputs,
-    search: Callable[[Inputs, int], Found],
-) -> Found:
-    """The best that may still follow in the lists of `rows`."""
-    wanted = select_rows(inputs, rows)
-    allowed = wanted[ALLOWED][0]
-    wanted[ALLOWED] = np.stack([lists[row].open_items(allowed) for row in rows])
-    missing = max(count - len(lists[row].items) for row in rows)
-    return search(wanted, min(SPARE * missing, len(allowed)))
+def _unfinished(lists: Found, searched: Found) -> list[int]:
+    """Rows that are not full, though more may stand behind what was searched."""
+    rows: list[int] = np.flatnonzero((lists.item[:, -1] < 0) & (searched.item[:, -1] >= 0)).tolist()
+    return rows
 
 
-def _padded(lists: list[CappedList], count: int) -> Found:
-    item = np.full((len(lists), count), -1, dtype=np.int64)
-    score = np.zeros((len(lists), count), dtype=np.float32)
-    for row, capped in enumerate(lists):
-        item[row, : len(capped.items)] = capped.items
-        score[row, : len(capped.scores)] = capped.scores
-    return Found(item, score)
+def _behind(short: _Short) -> Asked:
+    """What finds the best that may still follow."""
+    inputs = select_rows(short.asked.inputs, short.rows)
+    (allowed,) = inputs[ALLOWED]
+    shown = short.found.item[short.rows]
+    inputs[ALLOWED] = np.stack([open_items(row, short.asked.caps, allowed) for row in shown])
+    return Asked(inputs, short.reach)

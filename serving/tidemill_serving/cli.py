@@ -164,6 +164,11 @@ def _check_predict(users: list[str], everybody: bool, out: Path | None) -> None:
         )
     if everybody and out is None:
         raise TidemillError("--all needs a file for its scores", "add --out scores.parquet")
+    if out is not None and out.suffix != ".parquet":
+        raise TidemillError(
+            f"answers are written as Parquet, and '{out}' is not named so",
+            f"name it '{out.with_suffix('.parquet')}'" if out.stem else "name a file",
+        )
 
 
 def _show(rows: list[dict[str, Any]], as_json: bool) -> None:

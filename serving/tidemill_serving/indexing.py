@@ -6,6 +6,7 @@ import logging
 import time
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from tidemill.recommendation.bundle import (
@@ -14,6 +15,7 @@ from tidemill.recommendation.bundle import (
     EXCLUDED,
     FACTS_INPUT,
     HISTORY,
+    QUERY_OUTPUT,
     VECTORS_OUTPUT,
 )
 from tidemill.recommendation.history import session_history
@@ -46,6 +48,7 @@ def build_index(model: RecommenderModel) -> ApproximateSearch | None:
     if refusal is None:
         started = time.perf_counter()
         partitions = build_partitions(_item_vectors(model), model.metadata.seed)
+        _give_back(model)
         width = width_of(partitions, _trial_queries(model, partitions), model.metadata.count)
         share = width / len(partitions.items)
         if share <= _LARGEST_SHARE:
@@ -89,6 +92,14 @@ def _item_vectors(model: RecommenderModel) -> Floats:
     count = np.ones(1, dtype=np.int64)
     (vectors,) = model.run([VECTORS_OUTPUT], {**probe(len(model.metadata.items)), "k": count}, None)
     return np.asarray(vectors, dtype=np.float32)
+
+
+def _give_back(model: RecommenderModel) -> None:
+    """What the session keeps of its largest output for the next time; there is none."""
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    count = np.zeros(1, dtype=np.int64)
+    model.run([QUERY_OUTPUT], {**probe(len(model.metadata.items)), "k": count}, options)
 
 
 def _trial_queries(model: RecommenderModel, partitions: Partitions) -> Floats:

@@ -21,11 +21,11 @@ _TENSOR_KEYS = ("name", "datatype", "shape", "data", "parameters")
 _own = threading.local()
 
 
-def parse_object(body: bytes, keys: Sequence[str]) -> dict[str, Any]:
+def parse_object(body: bytes, keys: Sequence[str], *, only: bool = False) -> dict[str, Any]:
     """The values of `keys` in `body`, those that are there.
 
     FP32 tensors hold their `data` as float64 [n] when it is all numbers. Raises RequestError when
-    the body is not a JSON object.
+    the body is not a JSON object, or with `only` when it has other keys.
     """
     try:
         document = _parser(len(body)).parse(body)
@@ -34,7 +34,15 @@ def parse_object(body: bytes, keys: Sequence[str]) -> dict[str, Any]:
     if not isinstance(document, simdjson.Object):
         kind = "a list" if isinstance(document, simdjson.Array) else show(document)
         raise RequestError(f"body: {kind} is not an object", "send a JSON object")
+    if only:
+        _refuse_others(document, keys)
     return _read(document, keys)
+
+
+def _refuse_others(document: simdjson.Object, keys: Sequence[str]) -> None:
+    for key in document:
+        if key not in keys:
+            raise RequestError(f"body: unknown key {show(key)}", f"send {', '.join(keys)}")
 
 
 def _parser(size: int) -> simdjson.Parser:

@@ -16,15 +16,15 @@ from tidemill.recommendation.bundle import (
     FACTS_INPUT,
     HISTORY,
 )
+from tidemill.recommendation.caps import Cap
 from tidemill_serving.recommender_model import (
+    COMMON_LENGTH,
     Found,
     Inputs,
     RecommenderModel,
     probe,
     select_rows,
 )
-
-_COMMON_LENGTH = 50
 
 
 class Asked(NamedTuple):
@@ -34,6 +34,7 @@ class Asked(NamedTuple):
     """Of the graph, all but `k`."""
     k: int
     """Items of each list."""
+    caps: Sequence[Cap] = ()
 
     @property
     def rows(self) -> int:
@@ -44,9 +45,9 @@ def example_of(model: RecommenderModel) -> Asked:
     """What one user with a history of common length might ask."""
     items = len(model.metadata.items)
     one = select_rows(probe(items), [1])
-    history = np.full((1, _COMMON_LENGTH), -1, dtype=np.int64)
-    history[0, :items] = np.arange(min(items, _COMMON_LENGTH))
-    facts = np.ones((1, _COMMON_LENGTH, one[FACTS_INPUT].shape[2]), dtype=np.float32)
+    history = np.full((1, COMMON_LENGTH), -1, dtype=np.int64)
+    history[0, :items] = np.arange(min(items, COMMON_LENGTH))
+    facts = np.ones((1, COMMON_LENGTH, one[FACTS_INPUT].shape[2]), dtype=np.float32)
     return Asked({**one, HISTORY: history, FACTS_INPUT: facts}, min(model.metadata.count, items))
 
 

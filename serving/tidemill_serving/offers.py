@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill.objective.fields import ITEM
+from tidemill.recommendation.caps import Cap, caps_of
 from tidemill.recommendation.catalogue import Catalogue
 from tidemill_serving.errors import RequestError, show
 
@@ -22,14 +23,6 @@ class Filterable(NamedTuple):
     """[items], -1 where an item has no value."""
     values: dict[str, int]
     """The code of each value."""
-
-
-class Cap(NamedTuple):
-    """At most `most` items of one list share a code."""
-
-    codes: NDArray[np.int32]
-    """[items]; items with -1 share nothing."""
-    most: int
 
 
 class _Moment(NamedTuple):
@@ -58,6 +51,7 @@ class Offers:
             )
             for name, attribute in catalogue.attributes.items()
         }
+        self._codes = {name: attribute.codes for name, attribute in self._attributes.items()}
         self._moment = self._look(0)
 
     def allowed(self, now: int, filters: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
@@ -79,11 +73,7 @@ class Offers:
 
     def caps(self, at_most: Mapping[str, int], count: int) -> list[Cap]:
         """The limits that a list of `count` items can reach."""
-        return [
-            Cap(attribute.codes, most)
-            for name, most in at_most.items()
-            if most < count and (attribute := self._attributes.get(name.removeprefix(ITEM)))
-        ]
+        return [cap for cap in caps_of(at_most, self._codes) if cap.most < count]
 
     def _matching(self, name: str, values: Sequence[str]) -> NDArray[np.bool_]:
         attribute = self._attributes.get(name.removeprefix(ITEM)) if name.startswith(ITEM) else None

@@ -98,13 +98,15 @@ def _read_count(value: Any) -> int | None:
 
 
 def _read_filters(value: Any) -> dict[str, tuple[str, ...]]:
-    filters = _from_text(value, "filters")
+    filters = _from_text(value)
     if filters is None:
         return {}
     if not isinstance(filters, dict) or len(filters) > MAX_FILTERS:
+        found = f"{len(filters)} attributes" if isinstance(filters, dict) else show(filters)
         raise RequestError(
-            f"filters: {show(filters)}",
-            f'send an object of at most {MAX_FILTERS} attributes, {{"item.brand": ["x", "y"]}}',
+            f"filters: {found}",
+            f"send an object of at most {MAX_FILTERS} attributes, "
+            '{"item.brand": ["x", "y"]}, or the same as JSON text',
         )
     return {name: _wanted(name, values) for name, values in filters.items()}
 
@@ -126,12 +128,15 @@ def _unwanted(name: str, values: Any) -> RequestError:
 
 
 def _read_excluded(value: Any) -> list[str]:
-    items = _from_text(value, "exclude")
+    items = _from_text(value)
     if items is None:
         return []
     if not isinstance(items, list) or len(items) > MAX_EXCLUDED:
         found = f"{len(items)} items" if isinstance(items, list) else show(items)
-        raise RequestError(f"exclude: {found}", f"send a list of at most {MAX_EXCLUDED} item ids")
+        raise RequestError(
+            f"exclude: {found}",
+            f'send a list of at most {MAX_EXCLUDED} item ids, ["x", "y"], or the same as JSON text',
+        )
     check_ids(items, "exclude")
     return items
 
@@ -144,11 +149,15 @@ def _read_context(value: Any) -> str | None:
     )
 
 
-def _from_text(value: Any, name: str) -> Any:
-    """gRPC has no lists and objects for parameters, so they may come as JSON text."""
+def _from_text(value: Any) -> Any:
+    """gRPC has no lists and objects for parameters, so they may come as JSON text.
+
+    A text that is no JSON of a list or an object stays a text, to be shown as it was sent.
+    """
     if not isinstance(value, str):
         return value
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"{name}: {show(value)} is not JSON", "send it as JSON text") from error
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+    return found if isinstance(found, list | dict) else value

@@ -23,11 +23,13 @@ def decode_recommendation(body: bytes) -> RecommendationQuery:
 
     Raises RequestError.
     """
-    fields = parse_object(body, ["instances", "parameters"])
-    instances, parameters = fields.get("instances"), fields.get("parameters") or {}
+    fields = parse_object(body, ("instances", "parameters"), only=True)
+    instances, parameters = fields.get("instances"), fields.get("parameters")
     if not isinstance(instances, list):
-        raise RequestError(f"instances: {show(instances)}", "send a list of user ids")
-    if not isinstance(parameters, dict):
+        raise RequestError(
+            f"instances: {show(instances)}", 'send a list of user ids, or of {"items": ["item"]}'
+        )
+    if not isinstance(parameters, dict | None):
         raise RequestError(f"parameters: {show(parameters)}", "send an object")
     check_rows(len(instances), "instances")
     users: list[str | None] = []
@@ -37,7 +39,7 @@ def decode_recommendation(body: bytes) -> RecommendationQuery:
         users.append(user)
         if session is not None:
             sessions[at] = session
-    return RecommendationQuery(users, sessions, read_options(parameters))
+    return RecommendationQuery(users, sessions, read_options(parameters or {}))
 
 
 def encode_recommendation(answer: Recommendations) -> bytes:

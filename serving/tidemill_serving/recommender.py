@@ -21,14 +21,15 @@ from tidemill.home import Home
 from tidemill.objective.schema import Index
 from tidemill.online import OnlineReader, open_online_reader
 from tidemill.recommendation.bundle import ALLOWED, HISTORY
+from tidemill.recommendation.caps import Cap
 from tidemill.recommendation.catalogue import read_catalogue
 from tidemill.recommendation.history import LAYOUT
 from tidemill.recommendation.shown import Shown, encode_shown
 from tidemill_serving.batching import Batcher
-from tidemill_serving.capping import SPARE, keep_caps
+from tidemill_serving.capping import CappedSearch
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.merging import Asked, example_of
-from tidemill_serving.offers import Cap, Offers
+from tidemill_serving.offers import Offers
 from tidemill_serving.predictor import (
     LogWriteError,
     ModelOutputError,
@@ -54,8 +55,6 @@ class Prepared(NamedTuple):
     inputs: dict[str, NDArray[Any]]
     k: int
     """Items of each list."""
-    fetch: int
-    """Items to search for each user."""
     caps: list[Cap]
 
 
@@ -105,7 +104,7 @@ class Recommender:
         self._read: tuple[int, int] | None = None
         self.refresh()
         declared = index or declared_index(home, model.metadata.objective)
-        searcher = open_searcher(model, declared)
+        searcher = CappedSearch(open_searcher(model, declared), len(model.metadata.items))
         self._batcher = Batcher(searcher, example_of(model))
 
     def predict(
@@ -117,13 +116,13 @@ class Recommender:
         return self.finish(prepared, self.search(prepared), prediction_id)
 
     def search(self, prepared: Prepared) -> Found:
-        """The best items, before caps."""
-        return self._batcher.search(Asked(prepared.inputs, prepared.fetch))
+        """The best items."""
+        return self._batcher.search(Asked(prepared.inputs, prepared.k, prepared.caps))
 
     def submit(self, prepared: Prepared) -> Future[Found] | None:
         """Have another thread search, together with what else waits; None where `search` is quick
         enough for an event loop."""
-        asked = Asked(prepared.inputs, prepared.fetch)
+        asked = Asked(prepared.inputs, prepared.k, prepared.caps)
         return None if self._batcher.is_quick(asked) else self._batcher.submit(asked)
 
     def prepare(self, query: RecommendationQuery) -> Prepared:
@@ -132,7 +131,6 @@ class Recommender:
         metadata, options = self.model.metadata, query.options
         k = count_for(options.k, metadata.count, len(metadata.items))
         allowed = self._offers.allowed(now, options.filters)
-        caps = self._offers.caps(metadata.at_most, k)
         known = read_known(query, self.model, self._stored(query.users))
         inputs = graph_inputs(known, self.model, options, now)
         return Prepared(
@@ -141,19 +139,15 @@ class Recommender:
             known=known,
             inputs={**inputs, ALLOWED: allowed},
             k=k,
-            fetch=min(SPARE * k, len(metadata.items)) if caps else k,
-            caps=caps,
+            caps=self._offers.caps(metadata.at_most, k),
         )
 
     def finish(
         self, prepared: Prepared, found: Found, prediction_id: str | None = None
     ) -> Recommendations:
-        """Keep the caps, arrange, and log."""
+        """Arrange and log."""
         if not np.isfinite(found.score.sum()):
             raise ModelOutputError(f"{self.model.name} {self.model.version}: score is not finite")
-        if prepared.caps:
-            search = self.model.search
-            found = keep_caps(found, prepared.caps, prepared.k, prepared.inputs, search)
         item, score = found
         is_there = item >= 0
         lengths = is_there.sum(axis=1)

@@ -33,6 +33,11 @@ _WARM_UP_RUNS = 3
 _OUTPUTS = [ITEM_OUTPUT, SCORE_OUTPUT]
 _CELLS_PER_RUN = 2**25
 """Users times items scored at once: 128 MB for each intermediate result of the graph."""
+_PLACES_PER_RUN = 2**14
+"""Users times places of the longest history read at once. A place may take kilobytes inside the
+graph; runs that fit the processor's cache are faster besides."""
+COMMON_LENGTH = 50
+"""Places of a history."""
 
 Inputs = Mapping[str, NDArray[Any]]
 
@@ -71,29 +76,31 @@ class RecommenderModel:
 
     @property
     def rows_per_run(self) -> int:
-        """Users that are scored at once."""
-        return rows_per_run(len(self.metadata.items))
+        """Users with histories of common length that are scored at once."""
+        return self._rows_per_run(COMMON_LENGTH)
 
     def search(self, inputs: Inputs, count: int) -> Found:
         """The best `count` items of each row of the graph's `inputs`, all but `k`."""
-        rows = len(inputs[HISTORY])
-        step = self.rows_per_run
+        found = [self._search(part, count) for part in self.parts(inputs)]
+        if len(found) == 1:
+            return found[0]
+        return Found(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+
+    def parts(self, inputs: Inputs) -> list[Inputs]:
+        """The inputs of as many users at a time as may be in one run."""
+        rows, length = inputs[HISTORY].shape
+        step = self._rows_per_run(length)
         if rows <= step:
-            return self._search(inputs, count)
-        parts = [
-            self._search(select_rows(inputs, slice(at, at + step)), count)
-            for at in range(0, rows, step)
-        ]
-        return Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+            return [inputs]
+        return [select_rows(inputs, slice(at, at + step)) for at in range(0, rows, step)]
+
+    def _rows_per_run(self, length: int) -> int:
+        items = len(self.metadata.items)
+        return max(1, min(_CELLS_PER_RUN // items, _PLACES_PER_RUN // max(length, 1)))
 
     def _search(self, inputs: Inputs, count: int) -> Found:
         feed = {**inputs, COUNT: np.array([count], dtype=np.int64)}
         return Found(*self.run(_OUTPUTS, feed, None))
-
-
-def rows_per_run(items: int) -> int:
-    """Users that are scored at once where there are so many items."""
-    return max(1, _CELLS_PER_RUN // items)
 
 
 def select_rows(inputs: Inputs, rows: slice | list[int]) -> dict[str, NDArray[Any]]:

@@ -27,8 +27,11 @@ spec: {name: what, timestamp: at, user_id: who}
 """
 SLOW_IMPORT = """
 import sys
+import time
 from tidemill.cli.main import main
-from tidemill.importing import importer, portions
+from tidemill.importing import importer, notes, portions
+save = notes.Note.save
+notes.Note.save = lambda *all: (save(*all), time.sleep(0.2))
 importer._workers, portions.PORTION_ROWS = lambda _: 2, 1_000
 sys.argv = ["tidemill", "events", "import", *sys.argv[1:]]
 main()

@@ -28,9 +28,12 @@ from tidemill.importing.importer import Audience, import_files
 ROWS = 12_000
 IMPORT = """
 import sys
+import time
 from pathlib import Path
 from tidemill.events import EventLog
-from tidemill.importing import importer, portions, splitting
+from tidemill.importing import importer, notes, portions, splitting
+save = notes.Note.save
+notes.Note.save = lambda *all: (save(*all), time.sleep(0.2))  # leaves time to interrupt it
 splitting.PART_BYTES, portions.PORTION_ROWS = 100_000, 2_000
 importer._workers = lambda _: 2
 importer.import_files(EventLog(Path(sys.argv[1])), sys.argv[2:])

@@ -114,6 +114,21 @@ def test_indicators_are_never_called_causes(page: Callable[..., str]) -> None:
     assert not re.search(r"\b(because|causes?|drivers?|drives?|leads? to|impact)\b", text)
 
 
+def test_a_model_that_the_gate_had_refused_is_not_shown_as_its_choice(
+    page: Callable[..., str],
+) -> None:
+    """Why it is live, and what the gate had said, stand at the top."""
+    text = words(page(version(gate="not better than recency alone", promoted="by hand: a try")))
+    top = text[: text.index("Average precision")]
+    assert "It is live for this reason: by hand: a try." in top
+    assert "The gate had said: not better than recency alone." in top
+
+
+def test_a_model_that_the_gate_has_chosen_needs_no_reason(page: Callable[..., str]) -> None:
+    """What it said stands in the table of versions."""
+    assert "It is live for this reason" not in words(page())
+
+
 def test_without_monitoring_the_page_names_the_command(page: Callable[..., str]) -> None:
     """Nothing is left empty without a word."""
     assert "Nothing was checked yet. tidemill monitor buying judges" in words(page())
@@ -189,4 +204,4 @@ def test_a_verdict_stands_below_its_own_concern(
     table = re.search(r"<th>as of</th>.*?</table>", page(), re.S)
     assert table is not None
     assert re.findall(r"<tr><td.*?</tr>", table[0], re.S)[1].count("<td") == 4
-    assert "2026-03-01 00:00 – watch no retraining" in words(table[0].replace("<", " <"))
+    assert "2026-03-01 00:00 \N{EN DASH} watch no retraining" in words(table[0].replace("<", " <"))

@@ -153,3 +153,22 @@ def test_status_needs_no_tracking_store() -> None:
     """It answers at once: importing MLflow or Feast alone would take seconds."""
     code = "import sys, tidemill.report.overview; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_nothing_is_cut_off_on_a_narrow_terminal(
+    home: Home, know_objective: Callable[..., None], make_live: Callable[..., None]
+) -> None:
+    """Names and types are what files and other commands are given; dates say nothing by halves."""
+    name = "purchase-of-a-product-within-a-month"
+    know_objective(name)
+    make_live(name, version="3")
+    shown = subprocess.run(
+        [sys.executable, "-m", "tidemill.cli", "status"],
+        env={"TIDEMILL_HOME": str(home.root), "COLUMNS": "80", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert f"{name} propensity v3" in shown
+    assert "2026-03-26" in shown
+    assert "AUC 0.830" in shown

@@ -54,6 +54,12 @@ def test_attributes_are_texts(catalogue):
     assert texts(catalogue(), "brand") == ["x", "x", "y", None, "y"]
 
 
+def test_an_empty_text_is_no_value(catalogue):
+    """Items whose cell was left empty have nothing in common that a cap could count."""
+    found = catalogue(items=ITEMS | {"i6": '{"brand": ""}'})
+    assert texts(found, "brand")[-2:] == ["y", None]
+
+
 def test_groups_have_what_all_their_members_share(catalogue):
     """Not what they differ in, nor what only some have; what no group has is left out."""
     one = {"i6": '{"brand": "z", "colour": "red"}', "i7": '{"brand": "z", "colour": "red"}'}
@@ -76,13 +82,38 @@ def test_groups_of_a_property_come_from_events(catalogue):
 
 
 def test_availability_is_read_from_attributes(catalogue):
-    """Dates and instants; without one, or with something else, there is no bound."""
+    """Dates and instants; without one there is no bound."""
     found = catalogue(available={"start": "item.from", "end": "item.to"})
     at = [datetime(2024, 5, 1, 12, tzinfo=UTC), datetime(2024, 6, 10, tzinfo=UTC)]
     start, end = (int(instant.timestamp() * 1e6) for instant in at)
-    assert found.available(start - 1).tolist() == [True, False, True, True, True]
-    assert found.available(start).tolist() == [True] * 5
-    assert found.available(end).tolist() == [False, True, True, True, True]
+    assert found.available(start - 1).tolist() == [True, False, False, True, True]
+    assert found.available(start).tolist() == [True, True, False, True, True]
+    assert found.available(end).tolist() == [False, True, False, True, True]
+
+
+@pytest.mark.parametrize("bound", ["start", "end"])
+@pytest.mark.parametrize("text", ["soon", "31.12.2099", "2024-02-30", "1704067200"])
+def test_an_item_whose_bound_cannot_be_read_is_never_offered(catalogue, bound, text):
+    """It may have ended, or not have begun; an empty text is none."""
+    items = {"i1": f'{{"until": "{text}"}}', "i2": '{"until": ""}', "i3": '{"until": null}'}
+    found = catalogue(items=items, available={bound: "item.until"})
+    for year in (1990, 2024, 2090):
+        at = int(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1e6)
+        assert found.available(at).tolist() == [False, True, True]
+
+
+def test_a_bound_that_cannot_be_read_widens_no_group(catalogue):
+    """The time of a group is that of its other members."""
+    items = {
+        "i1": '{"brand": "x", "to": "soon", "from": "2020-01-01"}',
+        "i2": '{"brand": "x", "to": "2024-06-10", "from": "2024-06-01"}',
+    }
+    found = catalogue(
+        items=items, by="item.brand", available={"start": "item.from", "end": "item.to"}
+    )
+    days = [datetime(2024, 5, 31), datetime(2024, 6, 5), datetime(2024, 6, 10)]
+    instants = [int(day.replace(tzinfo=UTC).timestamp() * 1e6) for day in days]
+    assert [found.available(at).tolist() for at in instants] == [[False], [True], [False]]
 
 
 def test_a_group_is_available_while_any_member_is(catalogue):

@@ -13,6 +13,7 @@ from tidemill.events import EventLog
 from tidemill.home import Home
 from tidemill.online import open_online_reader
 from tidemill_features.catalog import FEATURE_VIEW, Catalog, Signal, save_catalog
+from tidemill_features.following import in_words
 
 COMMAND = [sys.executable, "-m", "tidemill.cli", "features", "follow"]
 
@@ -159,3 +160,18 @@ def test_the_past_is_known_as_it_was(home, events_of, start):
     assert found.vectors[0, 0] > 400
     age = datetime.now(UTC) - timedelta(microseconds=int(found.cutoffs[0]))
     assert age.timestamp() < 120
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [
+        (timedelta(milliseconds=1_340), "1.3 s"),
+        (timedelta(seconds=119), "119.0 s"),
+        (timedelta(minutes=2, seconds=59), "2 minutes"),
+        (timedelta(hours=47), "47 hours"),
+        (timedelta(days=2_000), "2,000 days"),
+    ],
+)
+def test_an_age_is_told_in_a_unit_that_can_be_read(age, said):
+    """A log that ends in the past is older than anybody counts in seconds."""
+    assert in_words(age) == said

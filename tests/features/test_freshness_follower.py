@@ -314,6 +314,27 @@ def test_a_store_that_lost_everything_is_filled_again(followed, batches, at):
     assert read(followed, "u1") is not None
 
 
+def test_a_store_that_is_lost_as_its_first_batch_ends_is_filled_again(
+    tmp_path, followed, batches, cutoff, monkeypatch
+):
+    """It is then as empty as it was before the batch, which must not look like no change."""
+    young = Home(tmp_path / "young")
+    save_catalog(young, followed.catalog)
+    EventLog(young.events).append(followed.events_of(order(cutoff, -9)))
+    follower, followed.now = module.Follower(young, followed.said.append), cutoff
+    follower.step(cutoff)
+    with monkeypatch.context() as lost:
+        lost.setattr(module, "live_layout", out_of_reach)
+        with pytest.raises(OnlineStoreError):
+            follower.step(cutoff + SECOND)
+    follower.step(cutoff + 2 * SECOND)
+    assert len(batches) == 2
+
+
+def out_of_reach(home):
+    raise OnlineStoreError("gone")
+
+
 def test_a_store_out_of_reach_loses_no_event(followed, batches, at, cutoff, monkeypatch):
     """The step fails, and the next one does the same work."""
     before = read(followed, "u1")

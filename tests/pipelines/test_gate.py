@@ -5,6 +5,7 @@ import pytest
 
 from tidemill.evaluation import PairedDifference
 from tidemill_pipelines.gate import LEVEL, Contest, GuardedSlice, Measure, decide
+from tidemill_pipelines.promises import Promise, Promises
 
 BETTER = PairedDifference(0.05, 0.01, 0.09)
 LUCKY = PairedDifference(0.05, -0.01, 0.11)
@@ -112,3 +113,44 @@ def test_stricter_bounds_lie_further_out():
     assert BETTER.at_least(0.5) == pytest.approx(0.05)
     bounds = [BETTER.at_least(level) for level in (0.05, 0.025, 0.001)]
     assert np.all(np.diff(bounds) < 0)
+
+
+TWICE = Promise(0.40, 0.35, 0.45)
+"""More than twice what came true was promised."""
+HALF = Promise(2.50, 2.20, 2.80)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "promote"),
+    [
+        (Promise(1.0, 0.9, 1.1), None, True),
+        (Promise(0.55, 0.51, 0.60), None, True),
+        (Promise(0.40, 0.25, 0.55), None, True),  # perhaps by chance
+        (Promise(2.50, 1.90, 3.20), None, True),
+        (Promise(float("nan"), float("nan"), float("nan")), None, True),  # it promises nothing
+        (TWICE, None, False),
+        (HALF, None, False),
+        (Promise(0.0, 0.0, 0.0), None, False),
+        (TWICE, Promise(1.0, 0.9, 1.1), False),
+        (TWICE, TWICE, False),
+        (
+            TWICE,
+            Promise(0.30, 0.25, 0.35),
+            True,
+        ),  # the world has changed, and what is live is worse
+        (TWICE, Promise(2.0, 1.9, 2.1), False),
+    ],
+)
+def test_probabilities_that_nobody_can_believe_are_refused(challenger, champion, promote):
+    """Beyond a factor of two without doubt, however good the order; but never for a worse one."""
+    contest = None if champion is None else Contest(BETTER)
+    verdict = decide(BETTER, contest, promises=Promises(challenger, champion))
+    assert verdict.promote is promote
+    assert ("cannot be believed" in verdict.reason) is not promote
+
+
+def test_the_refusal_of_probabilities_has_their_numbers():
+    """And says what to do where they do not matter."""
+    reason = decide(BETTER, None, promises=Promises(TWICE, None)).reason
+    assert "for each outcome predicted 0.40 happened, 90% interval 0.35 to 0.45" in reason
+    assert "`tidemill promote`" in reason

@@ -7,9 +7,10 @@ import torch
 
 from tidemill.bundle import INPUT_NAME, OUTPUT_NAME
 from tidemill.errors import BundleError
-from tidemill_pipelines.export import export, largest_difference, open_session, run
+from tidemill_pipelines.export import export, largest_difference
 from tidemill_pipelines.models.preprocess import Preprocess
 from tidemill_pipelines.models.wide_deep import WideDeep, fit_deep, fit_wide, score
+from tidemill_pipelines.onnx_file import open_session, run
 
 WIDTH = 12
 

@@ -123,7 +123,8 @@ def test_the_bundle_describes_itself(metadata, home):
 def test_the_bundle_is_served_whole(bundle):
     """With its items, its reference lists and its evaluation; nothing of it is a pickle."""
     found = {path.name for path in bundle.iterdir()}
-    assert found == {"model.onnx", "reference.parquet", "evaluation.json", "items.json"}
+    described = {"model.onnx", "reference.parquet", "evaluation.json", "items.json"}
+    assert found == {*described, "run_id"}
     assert json.loads((bundle / "items.json").read_text())["items"][:2] == ["i00", "i01"]
 
 

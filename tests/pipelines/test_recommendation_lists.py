@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from tidemill.recommendation.histories import Exclusions, Histories, ItemTable, Outcomes, Window
-from tidemill_pipelines.export import open_session
+from tidemill_pipelines.onnx_file import open_session
 from tidemill_pipelines.recommending.caps import caps_of, within_caps
 from tidemill_pipelines.recommending.graph import export_recommender
 from tidemill_pipelines.recommending.judged import judged_part
 from tidemill_pipelines.recommending.running import Lists, Ranker
 from tidemill_pipelines.recommending.simple_rule import popularity, simple_lists
+from tidemill_pipelines.recommending.slices import item_slices
 
 ITEMS = ("a", "b", "c", "d", "e")
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -169,3 +170,15 @@ def test_users_who_did_nothing_are_not_judged():
     drawn = judged_part(Window(histories, outcomes), seed=0, most=2)
     assert len(drawn.histories) == 2
     assert drawn.outcomes.offsets[-1] == len(drawn.outcomes.items)
+
+
+def test_dates_are_no_kinds_of_items():
+    """Two days on which items came in tell no more than the days between them would."""
+    table = table_of(
+        since=["2024-01-01", "2024-02-01T10:00:00Z", None, "2024-01-01", "2024-01-01"],
+        size=["10", "12", "10", "12", None],
+    )
+    window = Window(histories_of([0], [1]), Outcomes(*lists_of([2], [3]), np.ones(2, np.float32)))
+    ranked = np.array([[2, 3], [2, 4]])
+    found = item_slices(window, table, ranked, np.ones(5, np.int64))
+    assert [each["slice"] for each in found[2:]] == ["size 10", "size 12"]

@@ -177,14 +177,27 @@ def test_other_events_that_never_occur_are_noted(check):
     assert readiness.notes == ("'ordre' never occurs in the event log; did you mean 'order'?",)
 
 
+UNTIL = PLAIN.replace("count", "items: {available: {end: item.until}}, count")
+
+
 def test_times_of_availability_that_cannot_be_read_are_noted(check):
-    """What was meant to end is offered for ever; without a time, or an empty one, that is meant."""
-    times = ["31.12.2024", "2099-05-01T10:00:00Z", "2099-05-01", ""]
+    """Such items are not offered; without a time, or with an empty one, they always are."""
+    times = ["31.12.2099", "2099-05-01T10:00:00Z", "2099-05-01", ""]
     items = {f"i{n}": f'{{"until": "{times[n % 4]}"}}' for n in range(7)} | {"i7": "{}"}
-    block = PLAIN.replace("count", "items: {available: {end: item.until}}, count")
-    (note,) = check(block, items=items).notes
-    assert "2 items have a time of 'item.until'" in note
-    assert "'31.12.2024'" in note
+    found = check(UNTIL, items=items)
+    assert found.items == 6
+    assert found.notes == (
+        "2 items are never offered, because 'item.until' is no ISO 8601 date or instant there, "
+        "such as '31.12.2099'",
+    )
+
+
+def test_a_catalogue_whose_times_cannot_be_read_is_refused_for_that(refusal):
+    """Whoever exports other dates learns it before anything is trained."""
+    items = {f"i{n}": '{"until": "31.12.2099"}' for n in range(8)}
+    error = refusal(UNTIL, items=items)
+    assert "0 items to choose from (available)" in error.message
+    assert error.hint.startswith("8 items are never offered, because 'item.until'")
 
 
 def test_too_few_users(refusal, events_of):

@@ -85,6 +85,7 @@ def test_a_promotion_moves_champion_and_link(home, registry, register):
         "model.onnx",
         "evaluation.json",
         "reference.parquet",
+        "run_id",
     }
     assert registry.versions(name)[0]["tags"]["tidemill.promoted"] == "better"
 
@@ -212,6 +213,58 @@ def test_a_promotion_cut_short_is_finished_by_the_next_run(home, registry, regis
     assert (registry.champion(name), served(home, name)) == ("1", 0.5)
 
 
+def forget(registry, name):
+    """What a lost database of MLflow amounts to: version numbers begin again."""
+    from mlflow import MlflowClient  # 2 CPU seconds
+
+    MlflowClient(registry.tracking_uri).delete_registered_model(name)
+
+
+def test_a_version_is_never_served_by_an_older_model_of_its_number(home, registry, register):
+    """Its folder is still there when version numbers begin again."""
+    name, old = register(0.1)
+    registry.promote(name, old.version, "better")
+    forget(registry, name)
+    _, new = register(0.2)
+    assert new.version == old.version == "1"
+    registry.promote(name, new.version, "better")
+    assert served(home, name) == pytest.approx(0.2)
+
+
+def test_what_is_live_loses_a_number_that_is_given_anew(home, registry, register):
+    """The new version was not promoted, so what goes on being served must not bear its name."""
+    name, old = register(0.1)
+    registry.promote(name, old.version, "better")
+    forget(registry, name)
+    register(0.2)
+    assert served_bundle(home, name).name == "1-unregistered"
+    assert served(home, name) == 0.1
+    registry.finish_promotion(name)
+    assert served(home, name) == 0.1
+
+
+def test_a_folder_of_another_registry_is_not_taken_for_a_version(home, registry, register):
+    """Such as one that came with a copied home: nothing says which run made it."""
+    name, found = register(0.2)
+    folder = home.served(name) / found.version
+    folder.mkdir(parents=True)
+    (folder / "evaluation.json").write_text('{"bias": 0.1}')
+    registry.promote(name, found.version, "better")
+    assert served(home, name) == pytest.approx(0.2)
+    kept = home.served(name) / "1-unregistered" / "evaluation.json"
+    assert kept.read_text() == '{"bias": 0.1}'
+
+
+def test_a_link_to_another_model_is_put_right_by_the_next_run(home, registry, register):
+    """The champion's number alone does not prove that the champion is served."""
+    name, found = register(0.2)
+    registry.promote(name, found.version, "better")
+    (served_bundle(home, name) / "run_id").write_text("of another registry")
+    (served_bundle(home, name) / "evaluation.json").write_text('{"bias": 0.1}')
+    registry.finish_promotion(name)
+    assert served(home, name) == pytest.approx(0.2)
+
+
 def test_an_unknown_objective_has_no_versions(registry):
     """And no champion."""
     assert registry.versions("nobody") == []
@@ -245,3 +298,4 @@ def test_two_processes_may_open_a_new_registry_at_once(tmp_path):
     said = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert [out.strip() for out, _ in said] == [b"[]", b"[]"]
+    assert not any(b"INFO" in err for _, err in said), "MLflow tells of its migrations"

@@ -58,6 +58,7 @@ def test_a_version_goes_live_from_the_server(registry, home, tmp_path):
         "model.onnx",
         "evaluation.json",
         "reference.parquet",
+        "run_id",
     }
     made = onnx.load(tmp_path / "bundle" / "model.onnx").graph
     assert onnx.load(served_bundle(home, "live") / "model.onnx").graph == made

@@ -18,8 +18,8 @@ from tidemill.online import open_online_reader
 from tidemill.registry import Registry
 from tidemill_pipelines import steps
 from tidemill_pipelines.dataset import TEST, read_split
-from tidemill_pipelines.export import open_session, run
 from tidemill_pipelines.judgement import judge
+from tidemill_pipelines.onnx_file import open_session, run
 
 TIDEMILL = str(Path(sys.executable).with_name("tidemill"))
 
@@ -119,7 +119,7 @@ def test_grades_hold_their_shares_of_the_current_population(metadata):
 def test_nothing_that_is_served_is_a_pickle(bundle):
     """ONNX, Parquet and JSON, each of which says what it is; none runs code when loaded."""
     files = {path.name: path for path in bundle.iterdir()}
-    assert set(files) == {"model.onnx", "reference.parquet", "evaluation.json"}
+    assert set(files) == {"model.onnx", "reference.parquet", "evaluation.json", "run_id"}
     onnx.checker.check_model(onnx.load(files["model.onnx"], load_external_data=False))
     assert files["reference.parquet"].read_bytes()[:4] == b"PAR1"
     json.loads(files["evaluation.json"].read_text())

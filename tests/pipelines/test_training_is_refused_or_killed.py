@@ -1,9 +1,9 @@
 """A training that must not, or could not, change anything leaves everything as it was."""
 
 import os
-import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -24,7 +24,7 @@ def home(tmp_path_factory, home_with, shop_events):
 
 @pytest.fixture(scope="module")
 def start(home, cutoff):
-    """Starts `tidemill train` in a process group of its own."""
+    """Starts `tidemill train`."""
 
     def popen():
         return subprocess.Popen(
@@ -34,22 +34,45 @@ def start(home, cutoff):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,
         )
 
     return popen
 
 
+def steps_of(home):
+    """Process ids of the Python processes that work for a run of this home."""
+    runs = os.fsencode(home.runs)
+    return {path.name for path in Path("/proc").glob("[0-9]*") if is_step(path, runs)}
+
+
+def is_step(process, runs):
+    try:
+        command = (process / "cmdline").read_bytes()
+        return b"executor_main" in command and b"TIDEMILL_RUN_LOCK=" + runs in (
+            (process / "environ").read_bytes()
+        )
+    except OSError:  # it has just ended
+        return False
+
+
+def within_seconds(seconds, holds):
+    until = time.monotonic() + seconds
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.05)
+    return holds()
+
+
 @pytest.fixture(scope="module")
-def killed(start):
-    """A run that was killed with -9 while it fitted the model."""
+def killed(home, start):
+    """What a run had said when it was killed with -9, and it alone, while it fitted the model."""
     process = start()
     said = []
     for line in process.stderr:
         said.append(line.strip())
         if said[-1] == "train":
             break
-    os.killpg(process.pid, signal.SIGKILL)
+    assert within_seconds(30, lambda: steps_of(home))
+    process.kill()
     process.communicate()
     return said
 
@@ -60,6 +83,11 @@ def after(killed, start):
     process = start()
     out, err = process.communicate(timeout=290)
     return process.returncode, out, err
+
+
+def test_a_step_ends_with_the_run_that_was_killed(home, killed):
+    """An orphan would go on, and could promote its version while the next training runs."""
+    assert within_seconds(15, lambda: not steps_of(home))
 
 
 def test_a_killed_run_registers_and_serves_nothing(home, killed):

@@ -7,6 +7,12 @@ import pytest
 import recommender_kit as kit
 from recommender_kit import lists, recommend
 
+from tidemill.recommendation.bundle import ALLOWED, EXCLUDED, HISTORY
+from tidemill.recommendation.caps import Cap
+from tidemill_serving.capping import CappedSearch
+from tidemill_serving.merging import Asked
+from tidemill_serving.recommender_model import Found
+
 
 def greedy(items, count, **caps):
     """The list by hand: best first, passing over what a cap rules out."""
@@ -80,3 +86,54 @@ def test_capped_scores_belong_to_their_items(tmp_path):
         if item := answer.items[row, place]:
             logit = kit.logits_of(histories[row])[kit.ITEMS.index(item)]
             assert answer.scores[row, place] == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-6)
+
+
+ITEMS = 10_000
+
+
+class InOrder:
+    """Ranks items by their number; notes how many users each search is for."""
+
+    most_rows = 3
+
+    def __init__(self):
+        self.rows = []
+
+    def search(self, asked):
+        self.rows.append(sum(each.rows for each in asked))
+        return [self._answer(each) for each in asked]
+
+    def _answer(self, asked):
+        item = np.full((asked.rows, asked.k), -1, np.int64)
+        for row, mask in enumerate(np.broadcast_to(asked.inputs[ALLOWED], (asked.rows, ITEMS))):
+            best = np.flatnonzero(mask)[: asked.k]
+            item[row, : len(best)] = best
+        return Found(item, (item >= 0).astype(np.float32))
+
+
+def asked(users, k, *caps):
+    nothing = np.full((users, 1), -1)
+    inputs = {HISTORY: nothing, EXCLUDED: nothing, ALLOWED: np.ones((1, ITEMS), np.bool_)}
+    return Asked(inputs, k, caps)
+
+
+def test_few_searches_reach_any_depth():
+    """Half of what is left has the same value, again and again: no search for each value."""
+    halves = np.log2(ITEMS / (ITEMS - np.arange(ITEMS))).astype(np.int32)
+    searcher = InOrder()
+    (found,) = CappedSearch(searcher, ITEMS).search([asked(1, 10, Cap(halves, 1))])
+    assert found.item[0].tolist() == [int(np.argmax(halves == half)) for half in range(10)]
+    assert len(searcher.rows) <= 5
+
+
+def test_many_users_search_on_in_parts():
+    """Each needs a mask of all items, so no more at once than a search takes; all of them are full,
+    and those of another request without caps are left alone."""
+    top_heavy = np.where(np.arange(ITEMS) < 5_000, 0, np.arange(ITEMS)).astype(np.int32)
+    searcher = InOrder()
+    requests = [asked(7, 4, Cap(top_heavy, 1)), asked(1, 2), asked(2, 3, Cap(top_heavy, 2))]
+    found = CappedSearch(searcher, ITEMS).search(requests)
+    assert found[0].item.tolist() == [[0, 5_000, 5_001, 5_002]] * 7
+    assert found[1].item.tolist() == [[0, 1]]
+    assert found[2].item.tolist() == [[0, 1, 5_000]] * 2
+    assert searcher.rows == [10, 3, 3, 3]

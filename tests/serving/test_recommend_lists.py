@@ -156,6 +156,14 @@ def test_many_users_are_chosen_for_in_parts(recommender, monkeypatch):
     assert lists(recommend(recommender, *users, filters=filters)) == whole
 
 
+def test_a_damaged_catalogue_is_refused(tmp_path):
+    """In words of ours: NumPy would offer to load it as a pickle."""
+    home = kit.prepare_home(tmp_path / "home")
+    home.catalogue(kit.NAME).write_bytes(b"no archive")
+    with pytest.raises(BundleError, match=r"catalogue\.npz cannot be read: it is damaged$"):
+        kit.open_recommender(home)
+
+
 def test_a_recommender_without_a_catalogue_is_refused(tmp_path):
     """The hint says how to make it."""
     home = kit.Home(tmp_path / "home")

@@ -211,14 +211,15 @@ BAD_PARAMETERS = {
     "number": ({"filters": {"item.brand": 1}}, "filters: 'item.brand' is 1"),
     "numbers": ({"filters": {"item.brand": [1]}}, "filters: 'item.brand' is [1]"),
     "many values": ({"filters": {"item.brand": ["b"] * 101}}, "1 to 100 texts"),
-    "many filters": ({"filters": {f"item.{n}": "x" for n in range(17)}}, "at most 16"),
+    "many filters": ({"filters": {f"item.{n}": "x" for n in range(17)}}, "filters: 17 attributes"),
     "filters not an object": ({"filters": ["item.brand"]}, "filters: ['item.brand']"),
-    "filters not JSON": ({"filters": "{brand}"}, "'{brand}' is not JSON"),
+    "filters not JSON": ({"filters": "{brand}"}, "filters: '{brand}'; send an object of at most"),
     "exclude not a list": ({"exclude": {"i1": 1}}, "exclude: {'i1': 1}"),
     "exclude numbers": ({"exclude": [1]}, "exclude[0]: 1 is not a string"),
     "exclude long": ({"exclude": [LONG]}, "513 bytes"),
     "exclude many": ({"exclude": ["i1"] * 1_001}, "exclude: 1001 items"),
-    "exclude not JSON": ({"exclude": "i1"}, "'i1' is not JSON"),
+    "one id to exclude": ({"exclude": "i1"}, "exclude: 'i1'; send a list of at most 1000"),
+    "a number as text": ({"exclude": "995242"}, "exclude: '995242'; send a list"),
     "context": ({"context": 7}, "context: 7"),
     "long context": ({"context": "x" * 1_025}, "at most 1024"),
 }
@@ -281,6 +282,8 @@ def test_bad_inputs_are_refused_by_name(shop, case):
         ({"instances": [{"items": [None]}]}, "instances[0].items[0]: None is not a string"),
         ({"instances": [{"items": ["i1"], "user_id": "u1"}]}, "['items', 'user_id']"),
         ({"instances": ["u1"], "parameters": [1]}, "parameters: [1]"),
+        ({"instances": ["u1"], "parameters": []}, "parameters: []"),
+        ({"instances": ["u1"], "k": 3}, "unknown key 'k'; send instances, parameters"),
     ],
 )
 def test_a_bad_v1_body_is_refused_by_name(shop, body, words):
@@ -290,13 +293,26 @@ def test_a_bad_v1_body_is_refused_by_name(shop, body, words):
     assert words in response.json["error"]
 
 
-def test_grpc_refuses_what_rest_refuses(shop):
-    """INVALID_ARGUMENT with the same words."""
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"k": 99}, "k: 99 of 40"),
+        ({"k": 2.0}, "k: 2.0; send a whole number"),
+        ({"k": True}, "k: True"),
+        ({"exclude": "i1"}, "exclude: 'i1'; send a list"),
+        ({"filters": "item.kind=odd"}, "filters: 'item.kind=odd'; send an object"),
+        ({"context": 7}, "context: 7"),
+        ({"filter": "{}"}, "unknown name 'filter'"),
+    ],
+)
+def test_grpc_refuses_what_rest_refuses(shop, parameters, words):
+    """INVALID_ARGUMENT with the same words, whatever type a parameter was sent as."""
     wanted = triton_grpc.InferInput("user_id", [1], "BYTES")
     wanted.set_data_from_numpy(np.array([b"u1"], dtype=object))
     with (
         triton_grpc.InferenceServerClient(f"127.0.0.1:{shop.grpc_port}") as client,
-        pytest.raises(triton_grpc.InferenceServerException, match="k: 99 of 40") as caught,
+        pytest.raises(triton_grpc.InferenceServerException) as caught,
     ):
-        client.infer(NAME, [wanted], parameters={"k": 99})
+        client.infer(NAME, [wanted], parameters=parameters)
+    assert words in caught.value.message()
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import factored_kit as kit
 import numpy as np
 import pytest
 from factored_kit import ITEMS, ask, some_histories
 
+from tidemill.objective.schema import Index
+from tidemill.recommendation.bundle import HISTORY
 from tidemill_serving import indexing
 from tidemill_serving.approximate import ApproximateSearch
 from tidemill_serving.merging import Asked
 from tidemill_serving.partitions import build_partitions, places_of_best, reach_of
-from tidemill_serving.recommender_model import Found, RecommenderModel
+from tidemill_serving.recommender_model import Found, Inputs, RecommenderModel
 from tidemill_serving.search import ExactSearch, Searcher, open_searcher
 
 
@@ -228,3 +232,22 @@ def test_the_width_finds_the_share_it_is_made_for() -> None:
         inside = partitions.items_of(read, np.arange(int(partitions.sizes[read].sum())))
         found += len(set(inside.tolist()) & set(np.argsort(-(vectors @ query))[:20].tolist()))
     assert found / 2_000 >= 0.95
+
+
+@pytest.mark.parametrize("index", ["exact", "approximate"])
+def test_long_histories_are_read_in_parts(model: RecommenderModel, index: Index) -> None:
+    """However many users are asked about at once, memory is that of a few; answers are the same."""
+    rows: list[int] = []
+
+    def counted(outputs: list[str], feed: Inputs, options: None) -> Any:
+        rows.append(len(feed[HISTORY]))
+        return model.run(outputs, feed, options)
+
+    searcher = open_searcher(replace(model, run=counted), index)
+    histories = [list(range(start, start + 500)) for start in range(40)]
+    rows.clear()
+    together = one(searcher, ask(*histories))
+    assert sum(rows) == 40
+    assert max(rows) * 500 <= 2**14
+    alone = [one(searcher, ask(history)) for history in histories]
+    assert same(together, Found(*(np.concatenate(columns) for columns in zip(*alone, strict=True))))

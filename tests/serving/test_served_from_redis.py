@@ -81,7 +81,7 @@ def test_everybody_is_scored_from_redis(redis, home, kit):
     run = kit.run_cli(
         home, "predict", kit.OBJECTIVE, "--all", "--out", str(home.root / "s.parquet")
     )
-    assert f"wrote {kit.USERS} scores" in run.stderr
+    assert f"wrote {kit.USERS} rows" in run.stderr
 
 
 def test_an_address_that_cannot_work_is_refused_at_once(home, kit, monkeypatch):

@@ -43,6 +43,8 @@ def test_predict_all_writes_everybody(home, kit):
         (["predict", "coupon-redemption"], "name users, or give --all"),
         (["predict", "coupon-redemption", "u1", "--all"], "name users, or give --all"),
         (["predict", "coupon-redemption", "--all"], "--out"),
+        (["predict", "coupon-redemption", "--all", "--out", "scores.csv"], "'scores.parquet'"),
+        (["predict", "coupon-redemption", "--all", "--out", "scores"], "'scores.parquet'"),
         (["predict", "coupon-redemption", ""], "0 bytes"),
         (["serve", "unknown-thing"], "no promoted model for the objective 'unknown-thing'"),
         (["serve", "--model-dir", "."], "--model-name"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,12 @@ from tidemill.recommendation.bundle import (
     RecommenderMetadata,
     read_any_metadata,
 )
+from tidemill.recommendation.caps import caps_of
 from tidemill.recommendation.catalogue import Catalogue
 from tidemill.recommendation.history import History
 from tidemill.recommendation.interests import FACTS
 from tidemill_pipelines.position_bias.answers import Asked
-from tidemill_pipelines.recommending.caps import Cap, within_caps
+from tidemill_pipelines.recommending.caps import within_caps
 from tidemill_pipelines.recommending.running import Lists
 
 
@@ -46,8 +46,9 @@ class Rival:
         metadata = read_any_metadata(properties, str(bundle))
         if not isinstance(metadata, RecommenderMetadata):
             raise BundleError(
-                f"{bundle} predicts an outcome and chooses no items",
-                hint="name an objective that recommends or offers items",
+                f"version {bundle.name} of '{metadata.objective}' predicts an outcome and makes no "
+                "lists: it is from a time when the objective asked something else",
+                hint=f"name a version trained since: `tidemill models {metadata.objective}`",
             )
         self.metadata = metadata
         self._catalogue = catalogue
@@ -55,7 +56,11 @@ class Rival:
         self._context = {context: at for at, context in enumerate(metadata.contexts)}
         rows = [catalogue.positions.get(item, -1) for item in metadata.items]
         self._rows = np.array(rows, np.int64)
-        self._caps = self._read_caps()
+        codes = {
+            name: np.append(attribute.codes, np.int32(-1))[self._rows]
+            for name, attribute in catalogue.attributes.items()
+        }
+        self._caps = caps_of(metadata.at_most, codes)
 
     def choose(self, history: History, asked: Asked, at_us: int) -> list[str]:
         """The list this version would have answered with at that instant, unrandomised."""
@@ -96,14 +101,4 @@ class Rival:
             codes = [code for code, text in enumerate(attribute.values) if text in values]
             mask = mask & np.isin(attribute.codes, codes)
         found: NDArray[np.bool_] = (self._rows >= 0) & np.append(mask, False)[self._rows]
-        return found
-
-    def _read_caps(self) -> list[Cap]:
-        found = []
-        for name, most in self.metadata.at_most.items():
-            attribute = self._catalogue.attributes.get(name.removeprefix(ITEM))
-            if attribute is not None:
-                texts: Sequence[str | None] = (*attribute.values, None)
-                codes = np.append(attribute.codes, -1)[self._rows]
-                found.append(Cap(tuple(texts[code] for code in codes.tolist()), most))
         return found

@@ -19,7 +19,7 @@ from tidemill.recommendation.bundle import ITEMS_FILE, RecommenderMetadata
 from tidemill.recommendation.histories import ItemTable, RecommendationSet
 from tidemill.recommendation.interests import InterestDefinition
 from tidemill_features.recommendation_set import load_recommendation_set
-from tidemill_pipelines.export import attach_metadata, open_session
+from tidemill_pipelines.onnx_file import attach_metadata, open_session
 from tidemill_pipelines.recommending.declared import choice_of
 from tidemill_pipelines.recommending.measuring import model_lists, ndcg
 from tidemill_pipelines.recommending.notes import read_notes

@@ -19,14 +19,26 @@ from tidemill_pipelines.recommending.contest import (
     evidence_of,
     fit_again,
     fit_blend,
+    halves_again,
+    halves_blended,
     judge_blend,
     own_odds,
     part_of,
+    rescaled,
 )
 from tidemill_pipelines.recommending.hybrid import hybrid_of
 from tidemill_pipelines.recommending.memory import check_memory
-from tidemill_pipelines.recommending.panel import Cells, Judged, Panel, judge, observe, panel_of
-from tidemill_pipelines.recommending.repeat import item_statistics
+from tidemill_pipelines.recommending.panel import (
+    Cells,
+    Judged,
+    Panel,
+    judge,
+    observe,
+    panel_of,
+    some_users,
+)
+from tidemill_pipelines.recommending.repeat import Repeat, item_statistics
+from tidemill_pipelines.recommending.verifying import Verified, verify
 
 _HOPELESS = "not blended: a cheaper model is better"
 
@@ -70,8 +82,23 @@ class _Tried:
 class _Blended:
     parts: tuple[int, ...]
     is_factored: bool
-    judged: Judged
+    verified: Verified
     result: CandidateResult
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What all blends are judged on."""
+
+    evidence: Evidence
+    candidates: list[Scores]
+    again: tuple[Repeat, Repeat] | None
+    """For each half of the panel; None where nothing is offered again."""
+    own: NDArray[np.float32]
+    """[cells], log odds of the history's items."""
+    members: NDArray[np.bool_]
+    """[m], users whose whole catalogue is ranked."""
+    seed: int
 
 
 def fit(
@@ -96,11 +123,11 @@ def fit(
     evidence = evidence_of(
         panel, cells, item_statistics(data.earlier.histories, len(data.items.ids))
     )
-    own = own_odds(evidence, seed) if repeats else np.full(len(cells.user), -np.inf, np.float32)
+    ground = _ground(evidence, [each.scores for each in tried], repeats, seed)
     blends = []
     for name, parts in _line_up(tried, repeats):
         is_factored = all(isinstance(tried[part].scores, FactorScores) for part in parts)
-        blends.append(_blended(evidence, name, parts, is_factored, own, seed))
+        blends.append(_blended(ground, name, parts, is_factored))
         say(_line(blends[-1].result, count))
     best = _choose(blends)
     module = _final(data, evidence, tried, best, repeats, seed)
@@ -174,28 +201,40 @@ def _line_up(tried: Sequence[_Tried], repeats: bool) -> list[tuple[str, tuple[in
     return [(name, parts) for parts, name in blends.items()]
 
 
-def _blended(
-    evidence: Evidence,
-    name: str,
-    parts: tuple[int, ...],
-    is_factored: bool,
-    own: NDArray[np.float32],
-    seed: int,
-) -> _Blended:
+def _ground(evidence: Evidence, candidates: list[Scores], repeats: bool, seed: int) -> _Ground:
+    cells = evidence.cells
+    again = halves_again(evidence, seed) if repeats else None
+    nothing = np.full(len(cells.user), -np.inf, np.float32)
+    own = nothing if again is None else own_odds(evidence, again)
+    members = some_users(evidence.panel, candidates[0].items, seed)
+    return _Ground(evidence, candidates, again, own, members, seed)
+
+
+def _blended(ground: _Ground, name: str, parts: tuple[int, ...], is_factored: bool) -> _Blended:
     start = time.process_time()
-    judged = judge_blend(evidence, parts, own, seed)
-    return _Blended(
-        parts, is_factored, judged, _result(name, judged, time.process_time() - start, "")
+    evidence, again = ground.evidence, ground.again
+    weights = halves_blended(evidence, parts, ground.seed)
+    chosen, scaling = [ground.candidates[i] for i in parts], part_of(evidence.scaling, parts)
+    models = zip(weights, again or (None, None), strict=True)
+    verified = verify(
+        evidence.panel,
+        judge_blend(evidence, parts, weights, ground.own),
+        [hybrid_of(chosen, scaling, fitted, model) for fitted, model in models],
+        ground.members,
+        repeats=again is not None,
+        seed=ground.seed,
     )
+    result = _result(name, verified.judged, time.process_time() - start, "")
+    return _Blended(parts, is_factored, verified, result)
 
 
 def _choose(blends: Sequence[_Blended]) -> _Blended:
     factored = [each for each in blends if each.is_factored]
     best, rival = (
-        max(group, key=lambda each: float(_merit(each.judged).mean()))
+        max(group, key=lambda each: float(_merit(each.verified.judged).mean()))
         for group in (factored, blends)
     )
-    gain = _merit(rival.judged) - _merit(best.judged)
+    gain = _merit(rival.verified.judged) - _merit(best.verified.judged)
     return rival if gain.mean() > gain.std() / np.sqrt(len(gain)) else best
 
 
@@ -220,12 +259,14 @@ def _final(
     parts = [tried[part].candidate.fit(histories, data.items, seed) for part in best.parts]
     describe_cold_items(parts, _alike([each.scores for each in tried]), histories)
     everybody = np.ones(len(evidence.panel.users), np.bool_)
-    weights = fit_blend(evidence, best.parts, everybody, seed)
+    weights, shift = fit_blend(evidence, best.parts, everybody, seed), best.verified.shift
+    weights = replace(weights, intercept=weights.intercept + shift)
     again = None
     if repeats:
-        again = fit_again(evidence, everybody, seed, is_final=True)
+        again = fit_again(evidence, everybody, seed, is_final=True).shifted(shift)
         again.statistics = item_statistics(histories, len(data.items.ids))
     scaling = part_of(evidence.scaling, best.parts)
+    scaling = rescaled(scaling, parts, histories, evidence.panel.count, seed)
     return hybrid_of(parts, scaling, weights, again).eval().requires_grad_(False)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tidemill.recommendation.histories import Histories, Outcomes, Window
 from tidemill_pipelines.recommending.blend import (
     Scaling,
     Weights,
@@ -17,7 +18,17 @@ from tidemill_pipelines.recommending.blend import (
     scaling_of,
     user_columns,
 )
-from tidemill_pipelines.recommending.panel import Cells, Judged, Panel, judge
+from tidemill_pipelines.recommending.candidates.candidate import Scores
+from tidemill_pipelines.recommending.panel import (
+    Cells,
+    Judged,
+    Panel,
+    judge,
+    narrowed,
+    observe,
+    panel_of,
+    some_users,
+)
 from tidemill_pipelines.recommending.repeat import Repeat, RepeatRows, columns_of, fit_repeat
 
 _MOST_ROWS = 80_000
@@ -45,6 +56,26 @@ def evidence_of(panel: Panel, cells: Cells, statistics: torch.Tensor) -> Evidenc
     return Evidence(
         panel, cells, activity, statistics, scaling_of(cells.scores[new], users, weights)
     )
+
+
+def rescaled(
+    scaling: Scaling, parts: Sequence[Scores], histories: Histories, count: int, seed: int
+) -> Scaling:
+    """The same users, but scores as these candidates, which learned anew, spread theirs.
+
+    The logits of a network, for one, mean nothing beside those of its last training.
+    """
+    nothing = Outcomes(
+        np.zeros(len(histories) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32)
+    )
+    panel = panel_of(Window(histories, nothing), parts[0].items, count, seed)
+    panel = narrowed(panel, some_users(panel, parts[0].items, seed))
+    cells = observe(panel, parts, seed)
+    new = ~cells.is_own
+    weights = (cells.weight * panel.weights[cells.user])[new]
+    users = np.zeros((len(weights), len(scaling.user_mean)), np.float32)
+    found = scaling_of(cells.scores[new], users, weights)
+    return replace(scaling, mean=found.mean, scale=found.scale)
 
 
 def fit_blend(
@@ -78,31 +109,48 @@ def fit_again(evidence: Evidence, members: NDArray[np.bool_], seed: int, is_fina
     return fit_repeat(_rows(evidence, rows), evidence.statistics, seed, deep=is_final)
 
 
-def own_odds(evidence: Evidence, seed: int) -> NDArray[np.float32]:
-    """[cells] log odds that a user comes back, of each half of the panel by the model that was
-    fitted to the other half; -inf for new items."""
-    cells, halves = evidence.cells, evidence.panel.is_first_half
+def halves_again(evidence: Evidence, seed: int) -> tuple[Repeat, Repeat]:
+    """The repeat models for the first and the second half, each fitted to the other one."""
+    is_first = evidence.panel.is_first_half
+    first, second = (fit_again(evidence, ~half, seed, is_final=False) for half in _halves(is_first))
+    return first, second
+
+
+def own_odds(evidence: Evidence, again: tuple[Repeat, Repeat]) -> NDArray[np.float32]:
+    """[cells] log odds that a user comes back, by the model of each half; -inf for new items."""
+    cells = evidence.cells
     odds = np.full(len(cells.user), -np.inf, np.float32)
-    for half in (halves, ~halves):
-        again = fit_again(evidence, ~half, seed, is_final=False)
+    for half, model in zip(_halves(evidence.panel.is_first_half), again, strict=True):
         rows = np.flatnonzero(half[cells.user] & cells.is_own)
         with torch.no_grad():
-            odds[rows] = again.odds(columns_of(again, _rows(evidence, rows))).numpy()
+            odds[rows] = model.odds(columns_of(model, _rows(evidence, rows))).numpy()
     return odds
 
 
+def halves_blended(evidence: Evidence, parts: Sequence[int], seed: int) -> tuple[Weights, Weights]:
+    """Weights for the first and the second half, each fitted to the other one."""
+    is_first = evidence.panel.is_first_half
+    first, second = (fit_blend(evidence, parts, ~half, seed) for half in _halves(is_first))
+    return first, second
+
+
 def judge_blend(
-    evidence: Evidence, parts: Sequence[int], own: NDArray[np.float32], seed: int
+    evidence: Evidence,
+    parts: Sequence[int],
+    weights: tuple[Weights, Weights],
+    own: NDArray[np.float32],
 ) -> Judged:
     """Each half of the panel by the blend that was fitted to the other half, beside the log odds
     [cells] of own items."""
-    cells, halves = evidence.cells, evidence.panel.is_first_half
-    odds = own.copy()
-    for half in (halves, ~halves):
-        weights = fit_blend(evidence, parts, ~half, seed)
+    cells, odds = evidence.cells, own.copy()
+    for half, fitted in zip(_halves(evidence.panel.is_first_half), weights, strict=True):
         rows = np.flatnonzero(half[cells.user] & ~cells.is_own)
-        odds[rows] = blend_odds(evidence, parts, weights, rows)
+        odds[rows] = blend_odds(evidence, parts, fitted, rows)
     return judge(evidence.panel, cells, odds)
+
+
+def _halves(is_first: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    return is_first, ~is_first
 
 
 def part_of(scaling: Scaling, parts: Sequence[int]) -> Scaling:

@@ -38,6 +38,7 @@ from tidemill.recommendation.bundle import (
 )
 from tidemill.recommendation.interests import ACTIVITY, FACTS
 from tidemill_pipelines.export import OPSET
+from tidemill_pipelines.recommending.slim import share_weights
 
 _LOGITS = "logits"
 _LARGEST = 1_900_000_000
@@ -139,6 +140,7 @@ def export_recommender(
         width = constants[VECTORS_OUTPUT].shape[1]
     _append(model.graph, _choice(is_factored, repeats, values is not None), constants)
     _declare(model.graph, items, width)
+    share_weights(model.graph)
     onnx.checker.check_model(model)
     onnx.save(model, path)
 

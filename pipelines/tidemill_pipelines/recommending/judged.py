@@ -15,7 +15,15 @@ MOST_USERS = 20_000
 
 def judged_part(window: Window, seed: int, most: int = MOST_USERS) -> Window:
     """The users with an outcome, at most so many of them, drawn by `seed`; in memory."""
-    users = np.flatnonzero(np.diff(window.outcomes.offsets))
+    return _drawn(window, np.flatnonzero(np.diff(window.outcomes.offsets)), seed, most)
+
+
+def random_part(window: Window, seed: int, most: int = MOST_USERS // 2) -> Window:
+    """As `judged_part`, of all users whatever they then did."""
+    return _drawn(window, np.arange(len(window.histories)), seed, most)
+
+
+def _drawn(window: Window, users: NDArray[np.intp], seed: int, most: int) -> Window:
     if len(users) > most:
         users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
     return select_users(window, users)

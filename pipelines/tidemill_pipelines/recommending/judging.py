@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ from tidemill.recommendation.ranking import PerUser, paired_mean_difference
 from tidemill.registry import Registry, served_bundle
 from tidemill_features.instants import in_microseconds
 from tidemill_features.recommendation_set import load_recommendation_set
-from tidemill_pipelines.export import open_session
 from tidemill_pipelines.gate import GuardedSlice
 from tidemill_pipelines.guarding import Judged, guarded_slices
+from tidemill_pipelines.onnx_file import open_session
+from tidemill_pipelines.promises import Promise, Promises
+from tidemill_pipelines.recommending.judged import random_part
 from tidemill_pipelines.recommending.measuring import (
     accuracy,
-    calibration,
     character,
     model_lists,
     ndcg,
@@ -32,6 +33,7 @@ from tidemill_pipelines.recommending.measuring import (
 )
 from tidemill_pipelines.recommending.neighbours import describe_items
 from tidemill_pipelines.recommending.notes import read_notes
+from tidemill_pipelines.recommending.promises import promise_of
 from tidemill_pipelines.recommending.running import Lists, Ranker
 from tidemill_pipelines.recommending.simple_rule import OWN_THEN_POPULAR, POPULAR
 from tidemill_pipelines.recommending.slices import item_slices, user_slices
@@ -50,6 +52,8 @@ class ChoiceEvaluation:
     over_champion: PairedDifference | None
     champion_version: str | None
     model: str
+    promises: Promises
+    """What came true of probabilities, of anybody's lists."""
     candidates: list[dict[str, Any]]
     slices: dict[str, list[dict[str, Any]]]
     """`users` and `items`."""
@@ -59,6 +63,18 @@ class ChoiceEvaluation:
     """Against the champion, slices with users enough."""
     earlier_challengers: int
     """That the same champion has met before."""
+
+
+@dataclass(frozen=True)
+class _Champion:
+    version: str
+    ranker: Ranker
+
+    def ndcg(self, task: Task) -> PerUser:
+        return ndcg(model_lists(self.ranker, task), task)
+
+    def promise(self, task: Task, seed: int) -> Promise:
+        return promise_of(self.ranker, task, seed)[0]
 
 
 def judge_recommender(
@@ -74,13 +90,17 @@ def judge_recommender(
     lists, rule = model_lists(ranker, task), rule_lists(task)
     own, simple = ndcg(lists, task), ndcg(rule, task)
     champion = _champion(home, task)
+    incumbent = None if champion is None else champion.ndcg(task)
     seed = objective.spec.training.seed
+    anybody = replace(task, window=random_part(data.later, seed))
+    promise, error = promise_of(ranker, anybody, seed)
     return ChoiceEvaluation(
-        metrics=_metrics(task, ranker, lists, rule),
+        metrics=_metrics(task, ranker, lists, rule) | _finite(_honesty(promise, error)),
         baseline=OWN_THEN_POPULAR if task.choice.repeats else POPULAR,
         over_baseline=_difference(own, simple, seed),
-        over_champion=None if champion is None else _difference(own, champion[1], seed),
-        champion_version=None if champion is None else champion[0],
+        over_champion=None if incumbent is None else _difference(own, incumbent, seed),
+        champion_version=None if champion is None else champion.version,
+        promises=Promises(promise, None if champion is None else champion.promise(anybody, seed)),
         model=notes.model,
         candidates=notes.candidates,
         slices={
@@ -88,9 +108,9 @@ def judge_recommender(
             "items": item_slices(task.window, task.table, lists.items, task.known_to),
         },
         **describe_items(data.later.histories, task.table, task.popular, seed),
-        guarded=[] if champion is None else _guarded(home, task, own, champion[1]),
+        guarded=[] if incumbent is None else _guarded(home, task, own, incumbent),
         earlier_challengers=(
-            0 if champion is None else Registry(home).challengers(objective.name, champion[0])
+            0 if champion is None else Registry(home).challengers(objective.name, champion.version)
         ),
     )
 
@@ -115,16 +135,24 @@ def _metrics(task: Task, ranker: Ranker, lists: Lists, rule: Lists) -> dict[str,
         **accuracy(lists, new, task),
         **{f"baseline_{name}": value for name, value in accuracy(rule, new_by_rule, task).items()},
         **character(lists, task),
-        **calibration(lists, task),
         "ndcg_of_strangers": float(np.nanmean(strangers)),
         "users": float(len(lengths)),
         "cold_share": float((lengths == 0).mean()),
     }
+    return _finite(found)
+
+
+def _honesty(promise: Promise, error: float) -> dict[str, float]:
+    predicted = 1 / promise.kept if promise.kept > 0 else math.nan
+    return {"ece": error, "predicted_over_observed": predicted}
+
+
+def _finite(found: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def _champion(home: Home, task: Task) -> tuple[str, PerUser] | None:
-    """Version and NDCG of what is live; None when nothing is, or it was asked something else."""
+def _champion(home: Home, task: Task) -> _Champion | None:
+    """What is live; None when nothing is, or it was asked something else."""
     try:
         bundle = served_bundle(home, task.objective.name)
     except BundleError:
@@ -135,7 +163,7 @@ def _champion(home: Home, task: Task) -> tuple[str, PerUser] | None:
     if not isinstance(metadata, RecommenderMetadata) or not is_same:
         return None
     ranker = Ranker(session, task.table, metadata.items, metadata.contexts)
-    return bundle.name, ndcg(model_lists(ranker, task), task)
+    return _Champion(bundle.name, ranker)
 
 
 def _difference(challenger: PerUser, incumbent: PerUser, seed: int) -> PairedDifference:

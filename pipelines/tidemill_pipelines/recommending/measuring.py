@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from tidemill.evaluation import expected_calibration_error
 from tidemill.recommendation.ranking import (
     PerUser,
     coverage,
@@ -20,7 +19,6 @@ from tidemill.recommendation.ranking import (
 from tidemill_pipelines.recommending.caps import caps_of, within_caps
 from tidemill_pipelines.recommending.running import Lists, Ranker
 from tidemill_pipelines.recommending.simple_rule import simple_lists
-from tidemill_pipelines.recommending.slices import shown_hits
 from tidemill_pipelines.recommending.task import Task
 
 
@@ -76,18 +74,6 @@ def character(lists: Lists, task: Task) -> dict[str, float]:
         "novelty": novelty(lists.items, known_by),
         "diversity": diversity(lists.items, task.table.attributes),
         "popularity_share": popularity_share(lists.items, task.popular),
-    }
-
-
-def calibration(lists: Lists, task: Task) -> dict[str, float]:
-    """Whether the probabilities of the items shown are what comes true."""
-    worth = np.ones(len(task.table.ids)) if task.values is None else task.values
-    judged = (lists.items >= 0) & (worth[lists.items] > 0)
-    chances = (lists.scores / np.where(judged, worth[lists.items], 1))[judged]
-    hits = shown_hits(lists.items, task.window.outcomes, len(task.table.ids))[judged]
-    return {
-        "ece": expected_calibration_error(hits, chances) if len(hits) else math.nan,
-        "predicted_over_observed": float(chances.sum() / hits.sum()) if hits.any() else math.nan,
     }
 
 

@@ -13,7 +13,6 @@ from tidemill.objective.problems import nearest
 from tidemill.recommendation.interests import InterestDefinition
 from tidemill_features.interest_sql import key_of
 from tidemill_features.set_items import target_events
-from tidemill_features.sql import field_of
 from tidemill_pipelines.recommending.declared import AnyChoice
 
 _IMPORT = "item attributes come from `tidemill items import`"
@@ -63,30 +62,6 @@ def check_named_attributes(
                     f"no item has '{field}', which `{objective.type}.{key}` names",
                     hint=_hint(field, known),
                 )
-
-
-def unreadable_bounds(con: duckdb.DuckDBPyConnection, choice: AnyChoice) -> tuple[str, ...]:
-    """A sentence for each attribute of availability that is no point in time in some items."""
-    window = choice.items.available
-    return tuple(
-        sentence
-        for field in dict.fromkeys((window.start, window.end))
-        if field is not None and (sentence := _unreadable(con, field))
-    )
-
-
-def _unreadable(con: duckdb.DuckDBPyConnection, field: str) -> str:
-    value = field_of(field)
-    count, example = con.execute(
-        f"SELECT count(*), min({value}) FROM items AS i "
-        f"WHERE {value} <> '' AND epoch_us(TRY_CAST({value} AS TIMESTAMPTZ)) IS NULL"
-    ).fetchall()[0]
-    if not count:
-        return ""
-    return (
-        f"{count:,} items have a time of '{field}' that is no ISO 8601 date or instant, such as "
-        f"'{example}', which does not limit when they are offered"
-    )
 
 
 def _hint(field: str, known: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill.recommendation.histories import Histories, ItemTable
+from tidemill_pipelines.recommending.slices import is_point_in_time
 
 _ITEMS = 2_000
 _USERS = 20_000
@@ -136,6 +137,8 @@ def _colouring(table: ItemTable, chosen: NDArray[np.intp]) -> str | None:
     for name, values in table.attributes.items():
         counts = Counter(values[item] for item in chosen.tolist() if values[item] is not None)
         largest = [count for _, count in counts.most_common(_COLOURS)]
+        if all(map(is_point_in_time, counts)):
+            continue
         if len(largest) > 1 and largest[0] < _UNIFORM * len(chosen):
             covered[name] = sum(largest) / len(chosen)
     return max(covered, key=lambda name: covered[name], default=None)

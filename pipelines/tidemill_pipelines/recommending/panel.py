@@ -27,6 +27,7 @@ from tidemill_pipelines.recommending.candidates.candidate import Scores
 
 _MOST_USERS = 3_000
 _MOST_CELLS = 100_000_000
+_SOME_CELLS = 2_000_000
 _FEWEST_USERS = 200
 _BEST = 40
 _RANDOM = 60
@@ -93,11 +94,35 @@ def panel_of(window: Window, items: int, count: int, seed: int) -> Panel:
     weights = [np.full(len(d), len(g) / max(len(d), 1)) for d, g in zip(drawn, groups, strict=True)]
     users = np.concatenate(drawn)
     order = np.argsort(lengths_of(window.histories)[users], kind="stable")
-    users, is_first_half = users[order], rng.random(len(users)) < 0.5
+    is_first_half = rng.random(len(users)) < 0.5
+    return _panel(window, users[order], np.concatenate(weights)[order], is_first_half, count)
+
+
+def some_users(panel: Panel, items: int, seed: int) -> NDArray[np.bool_]:
+    """[m], random users, as few as can cheaply be looked at again."""
+    count = min(max(_SOME_CELLS // max(items, 1), _FEWEST_USERS), len(panel.users))
+    chosen = np.random.default_rng(seed).permutation(len(panel.users))[:count]
+    members = np.zeros(len(panel.users), np.bool_)
+    members[chosen] = True
+    return members
+
+
+def narrowed(panel: Panel, members: NDArray[np.bool_]) -> Panel:
+    """The same of some of its users, `members` [m]."""
+    halves, weights = panel.is_first_half[members], panel.weights[members]
+    return _panel(panel.window, panel.users[members], weights, halves, panel.count)
+
+
+def _panel(
+    window: Window,
+    users: Users,
+    weights: NDArray[np.float64],
+    is_first_half: NDArray[np.bool_],
+    count: int,
+) -> Panel:
     outcomes = outcomes_of(window.outcomes, users)
     new = new_outcomes(outcomes, subset(window.histories, users))
-    weight = np.concatenate(weights)[order]
-    return Panel(window, users, weight, is_first_half, count, outcomes, new)
+    return Panel(window, users, weights, is_first_half, count, outcomes, new)
 
 
 def _shares(first: int, second: int, most: int) -> tuple[int, int]:
@@ -111,7 +136,8 @@ def observe(panel: Panel, candidates: Sequence[Scores], seed: int) -> Cells:
     """Score all items for the panel once with each candidate; keep what judging and blending need.
 
     That is each candidate's best new items, the outcomes, the own history, and random items that
-    stand for the rest: every candidate's first places are among them.
+    stand for the rest. A candidate's own first places are all among them, so that its metrics are
+    exact; those of a blend, which may put others first, are right on average.
     """
     items = candidates[0].items
     rng = np.random.default_rng(seed)
@@ -139,14 +165,23 @@ def judge(panel: Panel, cells: Cells, scores: NDArray[np.floating]) -> Judged:
 
 
 def _ranked(panel: Panel, cells: Cells, scores: NDArray[np.floating]) -> NDArray[np.int64]:
-    """[m, count] items, best first; -1 where scores are -inf."""
+    """[m, count] items, best first; -1 where scores are -inf, and where items stand unseen.
+
+    A cell that stands for many takes the places of all of them: outcomes are always among the
+    cells, and would else rise above everything that was not drawn.
+    """
     starts = np.searchsorted(cells.user, np.arange(len(panel.users)))
     place = np.arange(len(cells.user)) - starts[cells.user]
     table = np.full((len(starts), int(place.max(initial=0)) + panel.count), -np.inf, np.float32)
     table[cells.user, place] = scores
     best = torch.from_numpy(table).topk(panel.count)
     at = np.minimum(starts[:, None] + best.indices.numpy(), len(place) - 1)
-    return np.where(np.isfinite(best.values.numpy()), cells.item[at], -1)
+    weights = cells.weight[at]
+    places = (np.cumsum(weights, axis=1) - weights).astype(np.int64)
+    row, column = np.nonzero(np.isfinite(best.values.numpy()) & (places < panel.count))
+    ranked = np.full(at.shape, -1, np.int64)
+    ranked[row, places[row, column]] = cells.item[at[row, column]]
+    return ranked
 
 
 def _top(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ from tidemill.recommendation.bundle import (
     SCORE_OUTPUT,
 )
 from tidemill.recommendation.interests import ACTIVITY, FACTS
-from tidemill_pipelines.export import open_session
+from tidemill_pipelines.onnx_file import open_session
 from tidemill_pipelines.recommending.graph import with_end
 
 Feeds = dict[str, NDArray[Any]]

@@ -13,17 +13,13 @@ import pyarrow as pa
 from tidemill.errors import NotReadyError
 from tidemill.objective import Objective
 from tidemill.recommendation.interests import InterestDefinition, interests_of
-from tidemill_features.catalogues import catalogue_of
+from tidemill_features.catalogues import catalogue_of, unreadable_bounds
 from tidemill_features.instants import in_microseconds
 from tidemill_features.interest_sql import key_of, shown_interest
 from tidemill_features.set_items import target_events
 from tidemill_pipelines.readiness import check_target_occurs, first_event, near_names
 from tidemill_pipelines.recommending.declared import AnyChoice, choice_of
-from tidemill_pipelines.recommending.named_fields import (
-    check_key,
-    check_named_attributes,
-    unreadable_bounds,
-)
+from tidemill_pipelines.recommending.named_fields import check_key, check_named_attributes
 from tidemill_pipelines.recommending.windows import ChoiceWindows, plan_choice_windows
 
 _FEWEST_ITEMS = 2
@@ -71,13 +67,15 @@ def check_choice_readiness(
     check_named_attributes(con, choice, objective)
     windows = plan_choice_windows(first, at, choice.within)
     items = _candidates(con, objective, definition, windows.later)
-    _check_items(choice, objective, items)
+    unreadable = unreadable_bounds(con, objective)
+    _check_items(choice, objective, items, unreadable)
     counts = tuple(
         _count(con, objective, definition, cutoff, items)
         for cutoff in (windows.earlier, windows.later)
     )
     _check_counts(objective, counts)
-    return ChoiceReadiness(windows, len(items), (counts[0], counts[1]), _notes(con, choice))
+    notes = _missing_events(con, choice) + unreadable
+    return ChoiceReadiness(windows, len(items), (counts[0], counts[1]), notes)
 
 
 def _candidates(
@@ -102,7 +100,9 @@ def _candidates(
     return [item for item in items if item in frequent]
 
 
-def _check_items(choice: AnyChoice, objective: Objective, items: Sequence[str]) -> None:
+def _check_items(
+    choice: AnyChoice, objective: Objective, items: Sequence[str], unreadable: Sequence[str]
+) -> None:
     narrowed = "".join(f", {key} = {value}" for key, value in choice.items.where.items())
     narrowed += f", minimum_users {choice.items.minimum_users}" * bool(choice.items.minimum_users)
     narrowed += ", available" * bool(choice.items.available.end)
@@ -110,7 +110,8 @@ def _check_items(choice: AnyChoice, objective: Objective, items: Sequence[str]) 
         raise NotReadyError(
             f"'{objective.name}' has {len(items)} items to choose from"
             f"{narrowed and f' ({narrowed[2:]})'}, and {_FEWEST_ITEMS} are needed",
-            hint="check `items`: `where`, `by`, `minimum_users`, `available`; and that the items "
+            hint="; ".join(unreadable)
+            or "check `items`: `where`, `by`, `minimum_users`, `available`; and that the items "
             "are imported (`tidemill items import`)",
         )
     if choice.count > len(items):
@@ -169,13 +170,12 @@ def _check_counts(objective: Objective, counts: Sequence[OutcomeCount]) -> None:
             )
 
 
-def _notes(con: duckdb.DuckDBPyConnection, choice: AnyChoice) -> tuple[str, ...]:
-    """Events named beside the objective's own that never occur, and times that are none."""
+def _missing_events(con: duckdb.DuckDBPyConnection, choice: AnyChoice) -> tuple[str, ...]:
+    """Events named beside the objective's own that never occur."""
     named = [each.event for each in choice.interest] + [rule.event for rule in choice.exclude]
     names = [name for (name,) in con.execute("SELECT DISTINCT name FROM events").fetchall()]
-    missing = tuple(
+    return tuple(
         f"'{event}' never occurs in the event log; {near_names(event, names)}"
         for event in dict.fromkeys(named)
         if event not in names
     )
-    return missing + unreadable_bounds(con, choice)

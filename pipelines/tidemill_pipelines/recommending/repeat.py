@@ -67,6 +67,12 @@ class Repeat(torch.nn.Module):
             dim=-1,
         )
 
+    def shifted(self, by: float) -> Repeat:
+        """The same with all log odds moved."""
+        with torch.no_grad():
+            self.linear.bias.add_(by)
+        return self
+
     def odds(self, columns: torch.Tensor) -> torch.Tensor:
         inputs = (columns - self.mean) / self.scale
         hidden = torch.nn.functional.silu(self.hidden(inputs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -77,10 +78,19 @@ def _groups_of_items(
     yield "items of 1 to 9 users", (known_to > 0) & (known_to < 10)
     for name, values in table.attributes.items():
         distinct = sorted({value for value in values if value is not None})
-        if 2 <= len(distinct) <= _MOST_GROUPS:
+        if 2 <= len(distinct) <= _MOST_GROUPS and not all(map(is_point_in_time, distinct)):
             texts = np.array([value or "" for value in values])
             for value in distinct:
                 yield f"{name} {value}", texts == value
+
+
+def is_point_in_time(text: str) -> bool:
+    """Whether a value of an attribute is an ISO 8601 date or instant, which is no kind of item."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return "-" in text
 
 
 def offered_outcomes(ranked: Ranking, outcomes: Outcomes, items: int) -> NDArray[np.bool_]:

@@ -26,10 +26,12 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about the live model of an objective.
 
-    How well it ranks and how honest its probabilities are, beside the simple rule and the base
-    rate; the lift of each grade, promised and, once the monitor knows it, happened; what goes with
-    the outcome; every verdict of the monitor, and what followed from it; all versions. The page
-    loads nothing from anywhere and can be mailed or printed. Prints its path.
+    How well it ranks and how honest its probabilities are, beside the simple rule. Of a model that
+    predicts an outcome, the lift of each grade, promised and, once the monitor knows it, happened,
+    and what goes with the outcome; of one that chooses items, the competition it has won, for whom
+    and of what it works, and a map of the items. Every verdict of the monitor, and what followed
+    from it; all versions. The page loads nothing from anywhere and can be mailed or printed. Prints
+    its path.
 
     Renews the objective's history page too, below the home's monitoring folder, and links to it.
     """

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tidemill.report.overview import HomeStatus, LiveStatus, ObjectiveStatus
 
+_ENDLESS = 1_000
 _STYLES = {"ok": "green", "watch": "yellow", "act": "bold red", "undecided": "dim"}
 
 
@@ -86,8 +87,7 @@ def _table(objectives: tuple[ObjectiveStatus, ...]) -> Table:
     from rich.table import Table  # keeps --help fast
 
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("objective", no_wrap=True, overflow="fold")
-    for title in ("type", "live", "data until"):
+    for title in ("objective", "type", "live", "data until"):
         table.add_column(title)
     for title in ("quality", "A lift"):
         table.add_column(title, justify="right")
@@ -95,6 +95,9 @@ def _table(objectives: tuple[ObjectiveStatus, ...]) -> Table:
     table.add_column("answers", justify="right")
     for each in objectives:
         table.add_row(each.name, each.type, *_live_cells(each), _monitor_cell(each), _answers(each))
+    # As wide as it must be: on a narrow terminal a line goes on below, and nothing is cut off.
+    endless = console.out.options.update(max_width=_ENDLESS)
+    table.width = console.out.measure(table, options=endless).maximum
     return table
 
 

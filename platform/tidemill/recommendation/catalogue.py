@@ -85,8 +85,10 @@ def read_catalogue(path: Path) -> Catalogue:
             items = _read_texts(found, "items")
             return Catalogue(items, attributes, found["start"], found["end"])
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        # Of a file that is no archive NumPy says that it might be a pickle, and how to load that.
+        is_archive = not path.is_file() or zipfile.is_zipfile(path)
         raise BundleError(
-            f"the catalogue {path} cannot be read: {error}",
+            f"the catalogue {path} cannot be read: {error if is_archive else 'it is damaged'}",
             hint="make it with `tidemill features materialize`",
         ) from error
 

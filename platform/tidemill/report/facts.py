@@ -45,6 +45,11 @@ class Version:
     promoted: str | None
     """Why it was promoted; None when it never was."""
 
+    @property
+    def is_by_hand(self) -> bool:
+        """It was made live for another reason than the gate's."""
+        return self.promoted is not None and self.promoted != self.gate
+
 
 @dataclass(frozen=True)
 class ReportFacts(Generic[Metadata_co, Found_co]):

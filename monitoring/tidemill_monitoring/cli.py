@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
-from typing import Annotated
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,10 @@ from tidemill.cli import console
 from tidemill.cli.options import At, Json, TerminationLog, instant_or_log_end
 from tidemill.errors import TidemillError
 from tidemill.home import Home
+
+if TYPE_CHECKING:
+    from tidemill.objective import Objective
+    from tidemill_monitoring.verdicts import MonitorRun
 
 EXIT_CODES = {"ok": 0, "watch": 0, "act": 3, "undecided": 4}
 
@@ -42,8 +47,7 @@ def monitor(
     power and at the worst slices of users; before that at an estimate; of lists of items, at what
     their users then did; and at how fresh the rows in the online store are. Evidence, Evidently's
     page and a page with the objective's history are kept below the home's monitoring folder.
-    Receivers that the objective names are told when a
-    verdict turns to watch or act, or clears.
+    Receivers that the objective names are told when a verdict turns to watch or act, or clears.
 
     Of an alert, judges the whole days (or hours) since the last run against what weekday, trend and
     the usual variation give, and those of the `--window` before again, for late arrivals. An
@@ -56,28 +60,14 @@ def monitor(
     Exit codes: 0 ok or watch; 1 the monitor, or the retraining it started, failed; 3 act;
     4 nothing could be decided. With `--termination-log`: 0 for every verdict, 1 for a failure.
     """
-    from tidemill.events import EventLog  # keeps --help fast
-    from tidemill_monitoring.afterwards import keep_record, tell
-    from tidemill_monitoring.alerting.check import AlertInputs, run_alert
+    from tidemill_monitoring.afterwards import keep_record, tell  # keeps --help fast
     from tidemill_monitoring.alerting.declared import resolve_monitored
-    from tidemill_monitoring.choosing.inputs import ChoiceInputs
-    from tidemill_monitoring.inputs import MonitorInputs
-    from tidemill_monitoring.monitor import run_monitor
     from tidemill_monitoring.render import render_run
-    from tidemill_monitoring.retraining import retrain as start_retraining
     from tidemill_monitoring.termination import termination_message, write_message
 
     home = Home.from_environment()
     declared = resolve_monitored(home, objective, os.environ)
-    days = parse_window(window)
-    with EventLog(home.events).connect() as con:
-        instant = instant_or_log_end(con, at)
-        if declared.spec.alert is not None:
-            watched = AlertInputs(home, declared, con, instant, days, is_log_end=not at)
-            run, folder = run_alert(watched, console.log)
-        else:
-            inputs = MonitorInputs if declared.choice is None else ChoiceInputs
-            run, folder = run_monitor(inputs(home, declared, con, instant, days), console.log)
+    run, folder = _judge(home, declared, at, parse_window(window))
     if as_json:
         console.print_json(run.to_json())
     else:
@@ -85,17 +75,40 @@ def monitor(
     tell(home, declared, run, console.log)
     try:
         if retrain and run.decision.retrain:
-            cooldown = declared.spec.monitoring.retrain.cooldown
-            reason = run.decision.reason
-            refusal = start_retraining(home, objective, declared.name, instant, reason, cooldown)
-            if refusal is not None:
-                console.log(f"no retraining was started: {refusal}")
+            _retrain(home, objective, declared, run)
     finally:
         keep_record(home, declared, console.log)
     if termination_log is not None:
         write_message(termination_log, termination_message(run))
         return
     raise typer.Exit(EXIT_CODES[run.status])
+
+
+def _judge(home: Home, declared: Objective, at: str | None, days: int) -> tuple[MonitorRun, Path]:
+    """What was found, and the folder it is kept in."""
+    from tidemill.events import EventLog
+    from tidemill_monitoring.alerting.check import AlertInputs, run_alert
+    from tidemill_monitoring.choosing.inputs import ChoiceInputs
+    from tidemill_monitoring.inputs import MonitorInputs
+    from tidemill_monitoring.monitor import run_monitor
+
+    with EventLog(home.events).connect() as con:
+        instant = instant_or_log_end(con, at)
+        if declared.spec.alert is not None:
+            watched = AlertInputs(home, declared, con, instant, days, is_log_end=not at)
+            return run_alert(watched, console.log)
+        inputs = MonitorInputs if declared.choice is None else ChoiceInputs
+        return run_monitor(inputs(home, declared, con, instant, days), console.log)
+
+
+def _retrain(home: Home, reference: str, declared: Objective, run: MonitorRun) -> None:
+    """`reference` is how the user named the objective."""
+    from tidemill_monitoring.retraining import retrain
+
+    instant, cooldown = datetime.fromisoformat(run.at), declared.spec.monitoring.retrain.cooldown
+    refusal = retrain(home, reference, declared.name, instant, run.decision.reason, cooldown)
+    if refusal is not None:
+        console.log(f"no retraining was started: {refusal}")
 
 
 def parse_window(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The shelf of Evidently's own UI: `evidently ui --workspace <home>/monitoring/evidently`.
+"""The shelf of Evidently's own UI: `evidently ui --workspace <home>/evidently`.
 
 Evidently writes into a folder beside the workspace, and what it wrote is moved in file by file: its
 UI reads the files whenever it likes, and stops at one that is half written.

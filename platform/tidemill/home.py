@@ -94,7 +94,7 @@ class Home:
     @property
     def evidently(self) -> Path:
         """Workspace of Evidently's UI: one project per objective, its newest snapshots."""
-        return self.root / "monitoring" / "evidently"
+        return self.root / "evidently"
 
     def notifications(self, objective: str) -> Path:
         """What receivers of the monitor's verdicts were told, and what waits to be sent."""

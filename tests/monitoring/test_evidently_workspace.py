@@ -25,7 +25,7 @@ def keep(home: Path, objective: str, days: int) -> Shelf:
         Population(np.arange(n).astype(str), rng.normal(size=(n, 2)).astype(np.float32))
         for n in (300, 250)
     ]
-    shelf = Shelf(home / "monitoring" / "evidently", objective, "7", AT + timedelta(days=days))
+    shelf = Shelf(home / "evidently", objective, "7", AT + timedelta(days=days))
     folder = home / "monitoring" / objective / str(days)
     folder.mkdir(parents=True, exist_ok=True)
     keep_snapshot(shelf, draw_snapshot(*sides, NAMES, folder, shelf))

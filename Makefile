@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help demo test test-cluster lint types layers check fix docs manifests bench-quality \
 	bench-recommendation bench-serving bench-operator bench-ingest bench-data-quality \
-	image-sizes constraints clean
+	bench-experiments image-sizes constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -64,6 +64,9 @@ bench-ingest: $(VENV)/.installed-dev  ## events a second over HTTP and from file
 
 bench-data-quality: $(VENV)/.installed-dev  ## false alarms and detection of the data-quality report
 	$(BIN)/python benchmarks/data_quality.py
+
+bench-experiments: $(VENV)/.installed-dev  ## errors, power and intervals of simulated experiments
+	$(BIN)/python benchmarks/experiments.py
 
 image-sizes: $(VENV)/.installed-dev  ## installed size of each image's packages
 	$(BIN)/python benchmarks/image_sizes.py

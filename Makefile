@@ -5,8 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help demo test test-cluster lint types layers check fix docs manifests bench-quality \
 	bench-recommendation bench-serving bench-operator bench-ingest bench-data-quality \
-	bench-monitoring \
-	image-sizes constraints clean
+	bench-monitoring bench-experiments image-sizes constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -70,6 +69,9 @@ bench-monitoring: $(VENV)/.installed-dev  ## false alarms and detection of monit
 	$(BIN)/python benchmarks/monitoring.py
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/alerts.py
+
+bench-experiments: $(VENV)/.installed-dev  ## errors, power and intervals of simulated experiments
+	$(BIN)/python benchmarks/experiments.py
 
 image-sizes: $(VENV)/.installed-dev  ## installed size of each image's packages
 	$(BIN)/python benchmarks/image_sizes.py

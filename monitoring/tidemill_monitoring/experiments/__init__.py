@@ -1,0 +1,1 @@
+"""Experiments: their statistics, their plans, and what became of them."""

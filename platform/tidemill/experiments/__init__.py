@@ -1,0 +1,1 @@
+"""What an experiment is, and who is in which of its arms."""

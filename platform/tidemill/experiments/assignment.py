@@ -1,8 +1,8 @@
 """Who is in which arm: a hash of the unit, the same in every process, replica and language.
 
 The SHA-256 of `<salt>:<unit>` in UTF-8: its first 53 bits over 2^53 are a number in [0, 1), and
-arms are intervals of it in the order of their declaration. Nothing is stored, so nothing can be lost or
-get out of step: the same unit always finds the same arm.
+arms are intervals of it in the order of their declaration. Nothing is stored, so nothing can be
+lost or get out of step: the same unit always finds the same arm.
 """
 
 from __future__ import annotations

@@ -133,6 +133,9 @@ def history(
     if as_json:
         console.print_json([{**asdict(each), "at": each.at.isoformat()} for each in found])
         return
+    if not found:
+        console.log(f"no promotion of '{objective}' is on record; `tidemill models` shows versions")
+        return
     from rich.table import Table  # keeps --help fast
 
     table = Table("when", "version", "instead of", "by", "why")

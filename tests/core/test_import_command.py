@@ -26,10 +26,12 @@ kind: EventMapping
 spec: {name: what, timestamp: at, user_id: who}
 """
 SLOW_IMPORT = """
+import signal
 import sys
 import time
 from tidemill.cli.main import main
 from tidemill.importing import importer, notes, portions
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 save = notes.Note.save
 notes.Note.save = lambda *all: (save(*all), time.sleep(0.2))
 importer._workers, portions.PORTION_ROWS = lambda _: 2, 1_000

@@ -27,11 +27,13 @@ from tidemill.importing.importer import Audience, import_files
 
 ROWS = 12_000
 IMPORT = """
+import signal
 import sys
 import time
 from pathlib import Path
 from tidemill.events import EventLog
 from tidemill.importing import importer, notes, portions, splitting
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 save = notes.Note.save
 notes.Note.save = lambda *all: (save(*all), time.sleep(0.2))  # leaves time to interrupt it
 splitting.PART_BYTES, portions.PORTION_ROWS = 100_000, 2_000

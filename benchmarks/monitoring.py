@@ -246,8 +246,10 @@ def markdown(facts: Facts) -> str:
         "scale": _scale_table,
     }
     for part, write in writers.items():
-        if part in facts:
-            parts.append(write(facts))
+        parts.append(write(facts) if part in facts else f"*Not run yet: {part.replace('_', ' ')}.*")
+    parts.append(
+        "Parts may be from runs of their own: each keeps its numbers until it is run again."
+    )
     return "\n\n".join(parts) + "\n"
 
 

@@ -172,8 +172,10 @@ class Repository:
 
 def _shadow_of(link: Path) -> Path | None:
     """What the link `shadow` beside a champion's leads to."""
+    if not link.is_symlink():
+        return None
     beside = link.with_name("shadow")
-    return beside.resolve() if link.is_symlink() and beside.is_symlink() else None
+    return beside.resolve() if beside.is_symlink() else None
 
 
 def _version(link: Path, target: Path) -> str | None:

@@ -137,9 +137,10 @@ def test_names_from_the_log_stay_text(home: Home, lived: Callable[..., list[Moni
 
 
 def test_the_page_lies_beside_the_verdicts(
-    home: Home, lived: Callable[..., list[MonitorRun]]
+    home: Home, lived: Callable[..., list[MonitorRun]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And is written without a registry, which a monitor's image may lack."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow itself sets it, for a process
     lived("ok")
     path = write_history(home, resolve_objective(home, "buying"), NOON)
     assert path == home.monitoring("buying") / "history.html"

@@ -103,7 +103,6 @@ def test_a_segment_that_cannot_be_opened_is_told(open_shop: Callable) -> None:
 def test_a_workspace_that_cannot_be_written_costs_no_verdict(open_shop: Callable) -> None:
     """It is a note; the page of this run is there."""
     shop, said = open_shop(users=300), list[str]()
-    shop.home.evidently.parent.mkdir(parents=True)
     shop.home.evidently.write_text("a file where the workspace should be")
     run, folder = run_monitor(shop.inputs, said.append)
     assert statuses(run)["drift"] is not Status.UNDECIDED

@@ -49,7 +49,9 @@ def test_the_sample_is_bounded_in_rows_and_spread_over_all_cutoffs() -> None:
     rows = 50_000
     cutoffs = np.arange(rows)
     text = np.full(rows, "u")
-    served = ServedVectors(text, cutoffs, text, np.zeros(rows), np.zeros((rows, 1), np.float32))
+    served = ServedVectors(
+        text, cutoffs, text, np.zeros(rows), text, np.zeros((rows, 1), np.float32)
+    )
     chosen = sample_pairs(served)
     assert len(np.unique(cutoffs[chosen])) == 1_000
     assert np.all(np.diff(chosen) > 0)

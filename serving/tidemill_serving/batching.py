@@ -17,9 +17,9 @@ from tidemill_serving.merging import Asked
 from tidemill_serving.recommender_model import Found
 from tidemill_serving.search import Searcher
 
-_INLINE_SECONDS = 0.0025
-"""What the event loop may be kept from its connections for. To hand a shorter search over costs more
-than it gives: two threads take turns at the interpreter, and a run of several makes all wait."""
+_INLINE_SECONDS = 0.002
+"""What the event loop may be kept from its connections for. To hand a shorter search over costs
+more than it gives: two threads take turns, and in a run of several all wait for the last."""
 _TIMED_RUNS = 5
 _IDLE_SECONDS = 5.0
 

@@ -324,36 +324,41 @@ def page(
         f"| {row.oracle:.0%} |"
         for row in rows
     ]
-    lines += [
+    lines += _hours_table(hours, seeds[1])
+    lines += _sample_table(sample) if sample else []
+    return "\n".join([*lines, ""])
+
+
+def _hours_table(hours: Sequence[HourRow], seeds: int) -> list[str]:
+    return [
         "",
         "## Hours",
         "",
-        f"{seeds[1]} seeds, after {HOURLY_HISTORY} days of history, {HOURLY_JUDGED} days judged. A "
+        f"{seeds} seeds, after {HOURLY_HISTORY} days of history, {HOURLY_JUDGED} days judged. A "
         "loss of 40% begins at any hour and lasts.",
         "",
         "| series | false in eight weeks | found within 24 hours | median hours |",
         "|---|---|---|---|",
+        *(f"| {row.name} | {row.false:.2f} | {row.found:.0%} | {row.hours:.0f} |" for row in hours),
     ]
-    lines += [
-        f"| {row.name} | {row.false:.2f} | {row.found:.0%} | {row.hours:.0f} |" for row in hours
-    ]
-    if sample:
-        lines += [
-            "",
-            "## The sample's own events",
-            "",
-            "A real year: its incidents are what happened as well as false alerts. The days before "
-            "are history. Losses are planted on each seventh day that is not part of an incident.",
-            "",
-            "| event | days | incidents | in eight weeks | z-score | found | which |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        lines += [
+
+
+def _sample_table(sample: Sequence[SampleRow]) -> list[str]:
+    return [
+        "",
+        "## The sample's own events",
+        "",
+        "A real year: its incidents are what happened as well as false alerts. The days before "
+        "are history. Losses are planted on each seventh day that is not part of an incident.",
+        "",
+        "| event | days | incidents | in eight weeks | z-score | found | which |",
+        "|---|---|---|---|---|---|---|",
+        *(
             f"| `{row.event}` | {row.days} | {row.incidents} | {row.per_eight_weeks:.2f} "
             f"| {row.z_alarms} | {row.found:.0%} | {row.names} |"
             for row in sample
-        ]
-    return "\n".join([*lines, ""])
+        ),
+    ]
 
 
 def main() -> None:

@@ -19,10 +19,15 @@ from tidemill.evaluation import (
 )
 from tidemill_monitoring.intervals import Estimate, judge_ratio, share_ratio, wilson_interval
 from tidemill_monitoring.resampling import DRAWS, resample
-from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict, join_names
+from tidemill_monitoring.verdicts import (
+    MINIMUM_OUTCOMES,
+    MINIMUM_USERS,
+    Concern,
+    Status,
+    Verdict,
+    join_names,
+)
 
-MINIMUM_POSITIVES = 20
-"""Fewer outcomes (or non-outcomes) leave the AUC uncertain by more than 0.06."""
 AUC_LOSS = 0.02
 """A smaller loss of AUC is not worth a retraining."""
 LIFT_WATCH, LIFT_ACT = 0.8, 0.5
@@ -120,10 +125,10 @@ def _too_little(outcomes: Outcomes) -> str | None:
     users, positives = len(outcomes.labels), int(outcomes.labels.sum())
     if users < MINIMUM_USERS:
         return f"Outcomes of only {users} users are known; {MINIMUM_USERS} are needed."
-    if min(positives, users - positives) < MINIMUM_POSITIVES:
+    if min(positives, users - positives) < MINIMUM_OUTCOMES:
         return (
             f"{positives} of {users} users had the outcome; a verdict needs at least "
-            f"{MINIMUM_POSITIVES} with and {MINIMUM_POSITIVES} without."
+            f"{MINIMUM_OUTCOMES} with and {MINIMUM_OUTCOMES} without."
         )
     return None
 

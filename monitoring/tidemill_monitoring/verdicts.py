@@ -11,6 +11,8 @@ VERDICT_FILE = "verdict.json"
 """Name of the file that keeps a run, in the folder of its instant."""
 MINIMUM_USERS = 200
 """Fewer users decide nothing: at 200 a distribution's sampling noise reaches the effect floors."""
+MINIMUM_OUTCOMES = 20
+"""Fewer positives, or negatives, leave an AUC uncertain by more than 0.06."""
 
 
 class Status(StrEnum):

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-import tidemill.report
 from tidemill import __version__
 from tidemill.objective import Objective
 from tidemill.objective.alerting import Alert
+from tidemill.report.templates import template_environment
 from tidemill.report.wording import percent, with_code
 from tidemill_monitoring.alerting.contributors import Contributor
 from tidemill_monitoring.alerting.drawing import draw_series
@@ -39,15 +37,9 @@ class Facts:
 
 def render_page(facts: Facts, made_at: datetime) -> str:
     """The whole page. Names come from other people's events, so everything is escaped."""
-    folders = [Path(__file__).parent, *map(Path, tidemill.report.__path__)]
-    environment = Environment(
-        loader=FileSystemLoader(folders),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    environment = template_environment(
+        Path(__file__).parent, code=with_code, percent=percent, amount=amount
     )
-    environment.filters.update(code=with_code, percent=percent, amount=amount)
     series = facts.series
     label = f"{facts.objective.about}: the newest weeks, their usual band and incidents"
     return environment.get_template(_TEMPLATE).render(

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_monitoring.decay.influence import Sides
-from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict
+from tidemill_monitoring.verdicts import MINIMUM_OUTCOMES, MINIMUM_USERS, Concern, Status, Verdict
 
-MINIMUM_OUTCOMES = 20
-"""Fewer positives, or negatives, leave an AUC uncertain by more than 0.06."""
 MAXIMUM_USERS = 10_000
 """Of both sides together; beyond it the least loss that counts decides, not the sampling noise."""
 

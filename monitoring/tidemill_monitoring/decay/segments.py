@@ -17,9 +17,9 @@ from tidemill_monitoring.decay.influence import (
     joint_quantiles,
     standard_errors,
 )
-from tidemill_monitoring.decay.known import MINIMUM_OUTCOMES, KnownRows, too_few_outcomes
+from tidemill_monitoring.decay.known import KnownRows, too_few_outcomes
 from tidemill_monitoring.intervals import RATIO_ACT, RATIO_WATCH
-from tidemill_monitoring.verdicts import MINIMUM_USERS, Concern, Status, Verdict
+from tidemill_monitoring.verdicts import MINIMUM_OUTCOMES, MINIMUM_USERS, Concern, Status, Verdict
 
 AUC_WATCH, AUC_ACT = 0.02, 0.05
 """AUC that a slice must surely lose beyond what everybody loses."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-import tidemill.report
 from tidemill import __version__
+from tidemill.report.templates import template_environment
 from tidemill.report.wording import percent, with_code
 from tidemill_monitoring.event_log.multiples import draw_multiples
 from tidemill_monitoring.event_log.report import QualityReport
@@ -19,15 +17,9 @@ _TEMPLATE = "quality.html.j2"
 
 def render_page(report: QualityReport, made_at: datetime) -> str:
     """The whole page. Names come from other people's events, so everything is escaped."""
-    folders = [Path(__file__).parent, *map(Path, tidemill.report.__path__)]
-    environment = Environment(
-        loader=FileSystemLoader(folders),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    environment = template_environment(
+        Path(__file__).parent, code=with_code, percent=percent, seconds=spell_seconds
     )
-    environment.filters.update(code=with_code, percent=percent, seconds=spell_seconds)
     return environment.get_template(_TEMPLATE).render(
         report=report,
         span=report.span,

@@ -49,13 +49,20 @@ class Evidence:
 
 
 def evidence_of(panel: Panel, cells: Cells, statistics: torch.Tensor) -> Evidence:
-    activity = np.array(panel.window.histories.activity[panel.users])
+    activity = _activity(panel)
+    return Evidence(panel, cells, activity, statistics, _scaling(panel, cells, activity))
+
+
+def _activity(panel: Panel) -> NDArray[np.float32]:
+    return np.array(panel.window.histories.activity[panel.users])
+
+
+def _scaling(panel: Panel, cells: Cells, activity: NDArray[np.float32]) -> Scaling:
+    """Over all pairs of a user and a new item."""
     new = ~cells.is_own
     weights = (cells.weight * panel.weights[cells.user])[new]
     users = user_columns(torch.from_numpy(activity)).numpy()[cells.user[new]]
-    return Evidence(
-        panel, cells, activity, statistics, scaling_of(cells.scores[new], users, weights)
-    )
+    return scaling_of(cells.scores[new], users, weights)
 
 
 def rescaled(
@@ -70,11 +77,7 @@ def rescaled(
     )
     panel = panel_of(Window(histories, nothing), parts[0].items, count, seed)
     panel = narrowed(panel, some_users(panel, parts[0].items, seed))
-    cells = observe(panel, parts, seed)
-    new = ~cells.is_own
-    weights = (cells.weight * panel.weights[cells.user])[new]
-    users = np.zeros((len(weights), len(scaling.user_mean)), np.float32)
-    found = scaling_of(cells.scores[new], users, weights)
+    found = _scaling(panel, observe(panel, parts, seed), _activity(panel))
     return replace(scaling, mean=found.mean, scale=found.scale)
 
 

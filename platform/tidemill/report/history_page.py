@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tidemill import __version__
@@ -20,6 +19,7 @@ from tidemill.objective import Objective
 from tidemill.report import past, wording
 from tidemill.report.facts import Version, read_versions
 from tidemill.report.history import MonitorRun, monitor_runs
+from tidemill.report.templates import template_environment
 from tidemill.report.timelines import Line, Spell, Timeline, panel, timeline, verdict_strip
 from tidemill.report.writing import write_page
 
@@ -55,14 +55,7 @@ def render_history(
     made_at: datetime,
 ) -> str:
     """The page as one self-contained HTML text; `runs` are oldest first."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(code=wording.with_code, number=wording.number)
+    environment = template_environment(code=wording.with_code, number=wording.number)
     happened = past.happenings(runs, versions)
     return environment.get_template("history.html.j2").render(
         name=objective.name,

@@ -6,30 +6,22 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tidemill import __version__
 from tidemill.report import choice_page, plots, prediction_page, wording
 from tidemill.report.facts import ChoiceFacts, PredictionFacts
 from tidemill.report.history import MonitorRun
+from tidemill.report.templates import template_environment
 
 _DRIFTED = 8
 
 
 def render_page(facts: PredictionFacts | ChoiceFacts, made_at: datetime) -> str:
     """The whole page as one self-contained HTML text."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    environment = template_environment(
         code=wording.with_code, percent=wording.percent, lift=wording.lift, number=wording.number
     )
     own = (

@@ -38,8 +38,8 @@ class FoldedIn(FactorScores):
         self,
         history: torch.Tensor,
         facts: torch.Tensor,
-        activity: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
-        context: torch.Tensor,  # noqa: ARG002 - the same
+        activity: torch.Tensor,
+        context: torch.Tensor,
     ) -> torch.Tensor:
         items, is_there = padded(history)
         vectors = self.item_vectors[items]
@@ -69,7 +69,7 @@ class ImplicitAls:
     def name(self) -> str:
         return f"implicit ALS, penalty {self.penalty:g}"
 
-    def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
+    def refusal(self, histories: Histories, items: ItemTable) -> str | None:
         return None
 
     def fit(self, histories: Histories, items: ItemTable, seed: int) -> FoldedIn:

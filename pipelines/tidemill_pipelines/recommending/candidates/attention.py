@@ -34,9 +34,9 @@ class Attentive(FactorScores):
     def query(
         self,
         history: torch.Tensor,
-        facts: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
-        activity: torch.Tensor,  # noqa: ARG002 - the same
-        context: torch.Tensor,  # noqa: ARG002 - the same
+        facts: torch.Tensor,
+        activity: torch.Tensor,
+        context: torch.Tensor,
     ) -> torch.Tensor:
         latest = torch.nn.functional.pad(history, (0, _LATEST), value=-1)[:, :_LATEST]
         hidden = self.network(latest)[:, 0]
@@ -79,7 +79,7 @@ class SelfAttention:
     name: ClassVar[str] = "self-attention"
     is_for_new: ClassVar[bool] = True
 
-    def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
+    def refusal(self, histories: Histories, items: ItemTable) -> str | None:
         users = int((lengths_of(histories) > 1).sum())
         if users < _FEWEST_USERS:
             return f"not tried: {users} users with two items or more, needs {_FEWEST_USERS}"

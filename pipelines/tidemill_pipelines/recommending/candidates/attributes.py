@@ -31,8 +31,8 @@ class Alike(FactorScores):
         self,
         history: torch.Tensor,
         facts: torch.Tensor,
-        activity: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
-        context: torch.Tensor,  # noqa: ARG002 - the same
+        activity: torch.Tensor,
+        context: torch.Tensor,
     ) -> torch.Tensor:
         items, is_there = padded(history)
         weights = torch.log1p(facts[..., TOTAL]) * is_there
@@ -50,12 +50,12 @@ class Attributes:
     name: ClassVar[str] = "attributes"
     is_for_new: ClassVar[bool] = True
 
-    def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
+    def refusal(self, histories: Histories, items: ItemTable) -> str | None:
         if not any(len(set(values) - {None}) > 1 for values in items.attributes.values()):
             return "not tried: items have no attributes to tell them apart"
         return None
 
-    def fit(self, histories: Histories, items: ItemTable, seed: int) -> Alike:  # noqa: ARG002
+    def fit(self, histories: Histories, items: ItemTable, seed: int) -> Alike:
         described = _described(items)
         basis, _ = singular_vectors(described, seed, rank=48)
         vectors = described @ basis

@@ -34,9 +34,9 @@ class Autoencoded(FactorScores):
     def query(
         self,
         history: torch.Tensor,
-        facts: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
-        activity: torch.Tensor,  # noqa: ARG002 - the same
-        context: torch.Tensor,  # noqa: ARG002 - the same
+        facts: torch.Tensor,
+        activity: torch.Tensor,
+        context: torch.Tensor,
     ) -> torch.Tensor:
         items, is_there = padded(history)
         size = is_there.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
@@ -51,7 +51,7 @@ class MultDae:
     name: ClassVar[str] = "Mult-DAE"
     is_for_new: ClassVar[bool] = True
 
-    def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
+    def refusal(self, histories: Histories, items: ItemTable) -> str | None:
         if steps_for(_operations(len(items.ids))) < FEWEST_STEPS:
             return f"not tried: a step over all of {len(items.ids):,} items costs too much"
         return None

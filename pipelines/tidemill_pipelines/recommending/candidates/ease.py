@@ -55,7 +55,7 @@ class LowRankEase:
     def name(self) -> str:
         return f"low-rank EASE^R, penalty {self.penalty:,.0f}"
 
-    def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
+    def refusal(self, histories: Histories, items: ItemTable) -> str | None:
         return None
 
     def fit(self, histories: Histories, items: ItemTable, seed: int) -> Projected:
@@ -79,9 +79,9 @@ class Projected(FactorScores):
     def query(
         self,
         history: torch.Tensor,
-        facts: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
-        activity: torch.Tensor,  # noqa: ARG002 - the same
-        context: torch.Tensor,  # noqa: ARG002 - the same
+        facts: torch.Tensor,
+        activity: torch.Tensor,
+        context: torch.Tensor,
     ) -> torch.Tensor:
         items, is_there = padded(history)
         return (is_there.unsqueeze(1) @ self.basis[items]).squeeze(1)

@@ -34,7 +34,7 @@ class ItemKnn:
     name: ClassVar[str] = "item-kNN"
     is_for_new: ClassVar[bool] = True
 
-    def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
+    def refusal(self, histories: Histories, items: ItemTable) -> str | None:
         return None
 
     def fit(self, histories: Histories, items: ItemTable, seed: int) -> NeighbourScores:

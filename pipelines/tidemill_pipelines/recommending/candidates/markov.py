@@ -29,7 +29,7 @@ _SHRINKAGE = 5.0
 class Transitions(NeighbourScores):
     """The latest items of the history speak, the last one loudest."""
 
-    def weights(self, facts: torch.Tensor, is_there: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+    def weights(self, facts: torch.Tensor, is_there: torch.Tensor) -> torch.Tensor:
         place = torch.cumsum(torch.ones_like(is_there), dim=1) - 1
         return torch.pow(_FADING, place) * (place < _STEPS) * is_there
 
@@ -40,7 +40,7 @@ class Markov:
     name: ClassVar[str] = "Markov chain"
     is_for_new: ClassVar[bool] = True
 
-    def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
+    def refusal(self, histories: Histories, items: ItemTable) -> str | None:
         return None
 
     def fit(self, histories: Histories, items: ItemTable, seed: int) -> Transitions:

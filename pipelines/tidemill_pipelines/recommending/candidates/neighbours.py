@@ -37,8 +37,8 @@ class NeighbourScores(Scores):
         self,
         history: torch.Tensor,
         facts: torch.Tensor,
-        activity: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
-        context: torch.Tensor,  # noqa: ARG002 - the same
+        activity: torch.Tensor,
+        context: torch.Tensor,
     ) -> torch.Tensor:
         items, is_there = padded(history)
         said = self.similarities[items] * self.weights(facts, is_there).unsqueeze(-1)

@@ -27,8 +27,8 @@ class Frequent(Scores):
         self,
         history: torch.Tensor,
         facts: torch.Tensor,
-        activity: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
-        context: torch.Tensor,  # noqa: ARG002 - the same
+        activity: torch.Tensor,
+        context: torch.Tensor,
     ) -> torch.Tensor:
         items, is_there = padded(history)
         scores = self.behind.expand(history.shape[0], -1)
@@ -41,9 +41,9 @@ class OwnFrequency:
     name: ClassVar[str] = "own frequency"
     is_for_new: ClassVar[bool] = False
 
-    def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
+    def refusal(self, histories: Histories, items: ItemTable) -> str | None:
         return None
 
-    def fit(self, histories: Histories, items: ItemTable, seed: int) -> Frequent:  # noqa: ARG002
+    def fit(self, histories: Histories, items: ItemTable, seed: int) -> Frequent:
         recent = torch.from_numpy(recent_users(histories, len(items.ids))).float()
         return Frequent(recent / (recent.max() + 1) * 1e-6)

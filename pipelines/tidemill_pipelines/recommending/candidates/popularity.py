@@ -38,8 +38,8 @@ class Popular(FactorScores):
     def query(
         self,
         history: torch.Tensor,
-        facts: torch.Tensor,  # noqa: ARG002 - the signature is every candidate's
-        activity: torch.Tensor,  # noqa: ARG002 - the same
+        facts: torch.Tensor,
+        activity: torch.Tensor,
         context: torch.Tensor,
     ) -> torch.Tensor:
         is_unknown = (history < 0).all(dim=1)
@@ -52,10 +52,10 @@ class Popularity:
     name: ClassVar[str] = "popularity"
     is_for_new: ClassVar[bool] = True
 
-    def refusal(self, histories: Histories, items: ItemTable) -> str | None:  # noqa: ARG002
+    def refusal(self, histories: Histories, items: ItemTable) -> str | None:
         return None
 
-    def fit(self, histories: Histories, items: ItemTable, seed: int) -> Popular:  # noqa: ARG002
+    def fit(self, histories: Histories, items: ItemTable, seed: int) -> Popular:
         kept = _contexts_kept(histories, items)
         row = np.zeros(len(items.contexts), np.int64)
         row[kept] = np.arange(len(kept)) + 1

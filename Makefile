@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 
 .PHONY: help demo test test-cluster lint types layers check fix docs manifests bench-quality \
 	bench-recommendation bench-serving bench-operator bench-ingest bench-data-quality \
-	bench-monitoring bench-experiments image-sizes constraints clean
+	bench-monitoring bench-experiments bench-assess bench-value bench-segmentation \
+	image-sizes constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -72,6 +73,17 @@ bench-monitoring: $(VENV)/.installed-dev  ## false alarms and detection of monit
 
 bench-experiments: $(VENV)/.installed-dev  ## errors, power and intervals of simulated experiments
 	$(BIN)/python benchmarks/experiments.py
+
+bench-segmentation: $(VENV)/.installed-dev  ## segments on users with and without kinds among them
+	$(BIN)/python benchmarks/segmentation.py
+
+bench-assess: $(VENV)/.installed-dev  ## verdicts on known truth; learning curves; planted leaks
+	$(BIN)/python benchmarks/readiness.py
+	$(BIN)/python benchmarks/leakage.py
+
+bench-value: $(VENV)/.installed-dev  ## lifetime values beside BG/NBD and Pareto/NBD alone
+	$(BIN)/pip install -q --no-deps lifetimes==0.11.3
+	$(BIN)/python benchmarks/lifetime_value.py
 
 image-sizes: $(VENV)/.installed-dev  ## installed size of each image's packages
 	$(BIN)/python benchmarks/image_sizes.py

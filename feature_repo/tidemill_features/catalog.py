@@ -32,6 +32,9 @@ class Signal:
     """Event name; None counts every event."""
     where: Mapping[str, str] = field(default_factory=dict)
     """`property.<name>` or `item.<name>` to the value it must have."""
+    value: str | None = None
+    """What is summed, `value` or `property.<name>`, of a signal that is purchases. None for any
+    other: it sums the events' own `value`."""
 
     @property
     def name(self) -> str:
@@ -40,19 +43,22 @@ class Signal:
             return ANY_EVENT
         event = ANY_EVENT if self.event is None else _slug(self.event)
         values = [_slug(f"{key} {value}") for key, value in sorted(self.where.items())]
-        return "__".join([event, *values])
+        summed = [] if self.value is None else [f"of_{_slug(self.value)}"]
+        return "__".join([event, *values, *summed])
 
     @property
     def label(self) -> str:
         """For people: `product_purchased where item.category = SOUP`."""
-        event = self.event or "any event"
-        if not self.where:
-            return event
-        return f"{event} where " + " and ".join(f"{k} = {v}" for k, v in sorted(self.where.items()))
+        label = self.event or "any event"
+        if self.where:
+            conditions = " and ".join(f"{k} = {v}" for k, v in sorted(self.where.items()))
+            label += f" where {conditions}"
+        return label if self.value in (None, "value") else f"{label}, valued by {self.value}"
 
     @property
     def aggregates(self) -> tuple[Aggregate, ...]:
-        return BREAKDOWN_AGGREGATES if self.where else EVENT_AGGREGATES
+        is_breakdown = bool(self.where) and self.value is None
+        return BREAKDOWN_AGGREGATES if is_breakdown else EVENT_AGGREGATES
 
 
 @dataclass(frozen=True)
@@ -114,14 +120,19 @@ def load_catalog(home: Home) -> Catalog:
     if not path.exists():
         return Catalog()
     entries = json.loads(path.read_text())
-    return Catalog(tuple(Signal(entry["event"], entry["where"]) for entry in entries))
+    return Catalog(
+        tuple(Signal(entry["event"], entry["where"], entry.get("value")) for entry in entries)
+    )
 
 
 def save_catalog(home: Home, catalog: Catalog) -> Path:
     """Replace the home's catalog atomically."""
     path = home.features / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    entries = [{"event": s.event, "where": dict(s.where)} for s in catalog.signals]
+    entries = [
+        {"event": s.event, "where": dict(s.where), **({"value": s.value} if s.value else {})}
+        for s in catalog.signals
+    ]
     draft = path.with_suffix(f".{os.getpid()}.tmp")
     draft.write_text(json.dumps(entries, indent=1, ensure_ascii=False))
     draft.replace(path)

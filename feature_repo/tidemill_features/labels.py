@@ -72,6 +72,14 @@ def target_users_by_day(
     ).fetchall()
 
 
+def mean_target_value(con: duckdb.DuckDBPyConnection, target: Target) -> float | None:
+    """Mean `value` of the target's events, None where they carry none."""
+    found: float | None = con.execute(
+        f"SELECT avg(e.value) FROM {_target_events(target)}"
+    ).fetchall()[0][0]
+    return found
+
+
 def common_values(con: duckdb.DuckDBPyConnection, event: str | None, key: str) -> list[str]:
     """The most frequent values of a `where` key among the events of a name, at most five."""
     rows = con.execute(
@@ -88,7 +96,7 @@ def _target_events(target: Target) -> str:
     items = "LEFT JOIN items AS i USING (item_id) " if reads_items(target.where) else ""
     name = "TRUE" if target.event is None else f"e.name = {_quoted(target.event)}"
     return (
-        f"(SELECT e.user_id, e.timestamp FROM user_events AS e {items}"
+        f"(SELECT e.user_id, e.timestamp, e.value FROM user_events AS e {items}"
         f"WHERE e.superseded_at IS NULL AND {name} AND {condition(target.where)}) AS e"
     )
 

@@ -92,17 +92,20 @@ def reads_items(where: Mapping[str, str]) -> bool:
 
 def _signal_events(signals: Sequence[Signal], only_users: bool) -> str:
     """One SELECT per set of narrowing keys, so that the log is read a handful of times."""
-    groups: dict[tuple[str, ...], list[tuple[int, Signal]]] = {}
+    groups: dict[tuple[str, tuple[str, ...]], list[tuple[int, Signal]]] = {}
     for position, signal in enumerate(signals):
         name = () if signal.event is None else ("",)
         keys = (*name, *sorted(signal.where))
-        groups.setdefault(keys, []).append((position, signal))
-    selects = [_signal_group(keys, members, only_users) for keys, members in groups.items()]
+        groups.setdefault((signal.value or "value", keys), []).append((position, signal))
+    selects = [
+        _signal_group(amount, keys, members, only_users)
+        for (amount, keys), members in groups.items()
+    ]
     return "\n  UNION ALL\n".join(selects)
 
 
 def _signal_group(
-    keys: tuple[str, ...], members: Sequence[tuple[int, Signal]], only_users: bool
+    amount: str, keys: tuple[str, ...], members: Sequence[tuple[int, Signal]], only_users: bool
 ) -> str:
     columns = [f"k{index}" for index in range(len(keys))]
     fields = [field_of(key, "e", "i") if key else "e.name" for key in keys]
@@ -114,7 +117,7 @@ def _signal_group(
     join_users = "SEMI JOIN wanted_users AS w ON w.user_id = e.user_id " if only_users else ""
     on = " AND ".join(f"{f} = s.{c}" for f, c in zip(fields, columns, strict=True)) or "TRUE"
     return (
-        "  SELECT e.user_id, s.signal, e.item_id, TRY_CAST(e.value AS DECIMAL(18, 4)) AS value,\n"
+        f"  SELECT e.user_id, s.signal, e.item_id, {amount_of(amount)} AS value,\n"
         "    UNIX_MICROS(e.timestamp) AS timestamp_us, UNIX_MICROS(e.received_at) AS received_us,\n"
         f"    COALESCE(UNIX_MICROS(e.superseded_at), {_NEVER}) AS superseded_us\n"
         f"  FROM user_events AS e {join_users}{join_items}"
@@ -149,6 +152,12 @@ def field_of(key: str, events: str = "e", items: str = "i") -> str:
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     path = f'$."{escaped}"'
     return f"json_extract_string({column}, {quoted(path)})"
+
+
+def amount_of(value: str, events: str = "e") -> str:
+    """What an event is worth, exactly: `value` is its own, `property.<name>` a number there."""
+    field = f"{events}.value" if value == "value" else field_of(value, events)
+    return f"TRY_CAST({field} AS DECIMAL(18, 4))"
 
 
 def quoted(value: str) -> str:

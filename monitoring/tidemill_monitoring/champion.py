@@ -20,6 +20,7 @@ from tidemill.bundle import (
 from tidemill.errors import BundleError
 from tidemill.events.schema import TIMESTAMP
 from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
+from tidemill.segmentation.bundle import SegmentationMetadata
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,18 @@ class ServedModels:
                 return found
         raise BundleError(
             f"{path} is no model that chooses items",
+            hint=f"train and promote one with `tidemill train {self._folder.name}`",
+        )
+
+    def segmentation(self, version: str) -> SegmentationMetadata:
+        """Raises BundleError when the version is gone, or divides nobody."""
+        path = self._folder / version / MODEL_FILE
+        if path.exists():
+            found = read_any_metadata(_open(path).get_modelmeta().custom_metadata_map, str(path))
+            if isinstance(found, SegmentationMetadata):
+                return found
+        raise BundleError(
+            f"{path} is no model that divides users into segments",
             hint=f"train and promote one with `tidemill train {self._folder.name}`",
         )
 

@@ -16,6 +16,9 @@ from tidemill.home import Home
 
 if TYPE_CHECKING:
     from tidemill.objective import Objective
+    from tidemill_monitoring.choosing.inputs import ChoiceInputs
+    from tidemill_monitoring.inputs import MonitorInputs
+    from tidemill_monitoring.segmenting.inputs import SegmentInputs
     from tidemill_monitoring.verdicts import MonitorRun
 
 EXIT_CODES = {"ok": 0, "watch": 0, "act": 3, "undecided": 4}
@@ -88,8 +91,6 @@ def _judge(home: Home, declared: Objective, at: str | None, days: int) -> tuple[
     """What was found, and the folder it is kept in."""
     from tidemill.events import EventLog
     from tidemill_monitoring.alerting.check import AlertInputs, run_alert
-    from tidemill_monitoring.choosing.inputs import ChoiceInputs
-    from tidemill_monitoring.inputs import MonitorInputs
     from tidemill_monitoring.monitor import run_monitor
 
     with EventLog(home.events).connect() as con:
@@ -97,8 +98,21 @@ def _judge(home: Home, declared: Objective, at: str | None, days: int) -> tuple[
         if declared.spec.alert is not None:
             watched = AlertInputs(home, declared, con, instant, days, is_log_end=not at)
             return run_alert(watched, console.log)
-        inputs = MonitorInputs if declared.choice is None else ChoiceInputs
+        inputs = _inputs_of(declared)
         return run_monitor(inputs(home, declared, con, instant, days), console.log)
+
+
+def _inputs_of(declared: Objective) -> type[MonitorInputs | ChoiceInputs | SegmentInputs]:
+    from tidemill_monitoring.choosing.inputs import ChoiceInputs
+    from tidemill_monitoring.inputs import MonitorInputs
+    from tidemill_monitoring.segmenting.inputs import SegmentInputs
+    from tidemill_monitoring.valuing.inputs import ValueInputs
+
+    if declared.choice is not None:
+        return ChoiceInputs
+    if declared.spec.segmentation is not None:
+        return SegmentInputs
+    return MonitorInputs if declared.spec.lifetime_value is None else ValueInputs
 
 
 def _retrain(home: Home, reference: str, declared: Objective, run: MonitorRun) -> None:

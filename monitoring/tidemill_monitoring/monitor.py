@@ -17,13 +17,17 @@ from tidemill_monitoring.inputs import MonitorInputs
 from tidemill_monitoring.isolation import fail_if_all_failed, judged, judged_together
 from tidemill_monitoring.keeping import keep_run
 from tidemill_monitoring.retraining import read_state
+from tidemill_monitoring.segmenting import checks as segmenting
+from tidemill_monitoring.segmenting.inputs import SegmentInputs
+from tidemill_monitoring.valuing import checks as valuing
+from tidemill_monitoring.valuing.inputs import ValueInputs
 from tidemill_monitoring.verdicts import Concern, MonitorRun, Verdict
 
 _OUTCOMES = (Concern.PERFORMANCE, Concern.BASE_RATE)
 
 
 def run_monitor(
-    inputs: MonitorInputs | ChoiceInputs, log: Callable[[str], None]
+    inputs: MonitorInputs | ChoiceInputs | SegmentInputs, log: Callable[[str], None]
 ) -> tuple[MonitorRun, Path]:
     """All verdicts and the decision, and the folder that holds them.
 
@@ -36,6 +40,8 @@ def run_monitor(
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(inputs, ChoiceInputs):
         verdicts = _judge_choices(inputs, log)
+    elif isinstance(inputs, SegmentInputs):
+        verdicts = _judge_segments(inputs, log)
     else:
         verdicts = _judge_predictions(inputs, folder, log)
     fail_if_all_failed(verdicts, inputs.objective.name)
@@ -45,7 +51,7 @@ def run_monitor(
         read_state(inputs.home, objective.name),
         inputs.at,
         objective.spec.monitoring.retrain.cooldown,
-        objective.target.event,
+        None if isinstance(inputs, SegmentInputs) else objective.target.event,
         inputs.earlier.apart,
     )
     at = inputs.at.isoformat()
@@ -66,6 +72,14 @@ def _judge_predictions(
     for note in drift.evidence.get("notes", ()):
         log(escape(note))
     log("comparing predictions with outcomes")
+    if isinstance(inputs, ValueInputs):
+        return (
+            quality,
+            skew,
+            drift,
+            *judged_together(_OUTCOMES, lambda: valuing.check_outcomes(inputs), log),
+            judged(Concern.ONLINE_STORE, lambda: check_rows(inputs), log),
+        )
     return (
         quality,
         skew,
@@ -90,4 +104,18 @@ def _judge_choices(inputs: ChoiceInputs, log: Callable[[str], None]) -> tuple[Ve
         judged(Concern.DRIFT, lambda: choosing.check_drift(inputs), log),
         *judged_together(_OUTCOMES, lambda: choosing.check_outcomes(inputs), log),
         judged(Concern.ONLINE_STORE, lambda: check_histories(inputs), log),
+    )
+
+
+def _judge_segments(inputs: SegmentInputs, log: Callable[[str], None]) -> tuple[Verdict, ...]:
+    log(f"checking events before {inputs.at:%Y-%m-%d %H:%M} UTC")
+    quality = judged(Concern.DATA_QUALITY, lambda: segmenting.check_quality(inputs), log)
+    log("rebuilding served vectors")
+    skew = judged(Concern.SKEW, lambda: segmenting.check_skew(inputs), log)
+    log("comparing segments with those of training")
+    return (
+        quality,
+        skew,
+        judged(Concern.DRIFT, lambda: segmenting.check_drift(inputs), log),
+        judged(Concern.ONLINE_STORE, lambda: check_rows(inputs), log),
     )

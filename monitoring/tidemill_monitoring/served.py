@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from tidemill.bundle import BundleMetadata
 from tidemill.predictions import Predictions, hash_features
+from tidemill.segmentation.bundle import SegmentationMetadata
 from tidemill_monitoring.answer_rows import AnswerRows, Collector
 
-BundleOf = Callable[[str], BundleMetadata | None]
+Described = BundleMetadata | SegmentationMetadata
+BundleOf = Callable[[str], Described | None]
 """Metadata of a model version, None when its bundle is gone."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -126,10 +128,10 @@ class _Judged:
     layout: str
     recency: int
     """Column of the feature that decides who is in the population."""
-    bundle: BundleMetadata
+    bundle: Described
 
     @classmethod
-    def of(cls, bundle: BundleMetadata | None) -> _Judged | None:
+    def of(cls, bundle: Described | None) -> _Judged | None:
         if bundle is None:
             return None
         column = bundle.features.index(bundle.population.feature)

@@ -1,4 +1,4 @@
-"""`tidemill train`, `models`, `history`, `shadow`, `promote`, `rollback`, and what is beside."""
+"""`tidemill assess`, `train`, `models`, `history`, `promote`, `rollback`, and what is beside."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.objective import adopt_objective, refuse_alert, resolve_objective
 from tidemill.operator.pipeline import HOME_CLAIM, IMAGE, compiled_training, pipeline_resources
+from tidemill_pipelines.assessing.cli import assess
 from tidemill_pipelines.position_bias.cli import compare
 
 _BY_HAND = "by hand"
@@ -34,6 +35,7 @@ _REASON_SHOWN = 100
 
 def register(app: typer.Typer) -> None:
     """Add the training commands to the CLI."""
+    app.command()(assess)
     app.command()(train)
     app.command()(models)
     app.command()(history)

@@ -7,23 +7,38 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.evaluation import PairedDifference
+from tidemill.lifetime_value.bundle import KIND as LIFETIME_VALUE
 from tidemill.objective import Objective
 from tidemill.registry import RIVAL
+from tidemill.segmentation.bundle import KIND as SEGMENTATION
 from tidemill_pipelines.gate import AUC, Contest, GuardedSlice, Measure, Verdict, decide
 from tidemill_pipelines.promises import Promises
 from tidemill_pipelines.recommending.steps import KIND
+from tidemill_pipelines.valuing.promises import ValuePromise
 
 
 def verdict_of(objective: Objective, evaluation: Path) -> Verdict:
     """The gate's answer, the same whenever it is asked about the same file."""
     facts = json.loads(evaluation.read_text())
-    chooses = facts.get("kind") == KIND
+    if facts.get("kind") == SEGMENTATION:
+        return Verdict(facts["is_real"], facts["verdict"])
+    measure, promises = _asked(facts)
     return decide(
         PairedDifference(**facts["over_baseline"]),
         None if facts["over_champion"] is None else _contest(objective, facts),
-        Measure("NDCG", facts["baseline"]) if chooses else AUC,
-        Promises.from_json(facts["promises"]) if chooses else None,
+        measure,
+        promises,
     )
+
+
+def _asked(facts: dict[str, Any]) -> tuple[Measure, Promises | None]:
+    """What is compared, and what must come true besides."""
+    if facts.get("kind") == KIND:
+        return Measure("NDCG", facts["baseline"]), Promises.from_json(facts["promises"])
+    if facts.get("kind") == LIFETIME_VALUE:
+        promises = Promises.from_json(facts["promises"], ValuePromise)
+        return Measure("explained deviance", facts["baseline"]), promises
+    return AUC, None
 
 
 def rival_tag(evaluation: Path) -> dict[str, str]:

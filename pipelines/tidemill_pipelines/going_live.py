@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from tidemill.bundle import MODEL_FILE, BundleMetadata
+from tidemill.bundle import MODEL_FILE
 from tidemill.events import EventLog
 from tidemill.events.clock import log_end
 from tidemill.home import Home
-from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
+from tidemill.recommendation.bundle import AnyMetadata, RecommenderMetadata, read_any_metadata
 from tidemill.registry import Registry
 from tidemill_features.kept_interests import keep_interests
 from tidemill_features.materialization import ensure_online
@@ -49,7 +49,7 @@ def _now(home: Home) -> datetime:
         return log_end(con)
 
 
-def _describe(bundle: Path) -> BundleMetadata | RecommenderMetadata:
+def _describe(bundle: Path) -> AnyMetadata:
     import onnx
 
     model = onnx.load(bundle / MODEL_FILE, load_external_data=False)

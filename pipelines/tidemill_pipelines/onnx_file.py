@@ -9,8 +9,8 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from tidemill.bundle import INPUT_NAME, OUTPUT_NAME, BundleMetadata
-from tidemill.recommendation.bundle import RecommenderMetadata
+from tidemill.bundle import INPUT_NAME, OUTPUT_NAME
+from tidemill.recommendation.bundle import AnyMetadata
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
@@ -25,7 +25,7 @@ def run(session: onnxruntime.InferenceSession, rows: NDArray[np.float32]) -> NDA
     return scores
 
 
-def attach_metadata(path: Path, metadata: BundleMetadata | RecommenderMetadata) -> None:
+def attach_metadata(path: Path, metadata: AnyMetadata) -> None:
     """Write the bundle's description into the file."""
     model = onnx.load(path)
     onnx.helper.set_model_props(model, metadata.to_properties())

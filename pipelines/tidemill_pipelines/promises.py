@@ -50,12 +50,10 @@ class Promises:
     champion: Promise | None
 
     @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> Promises:
+    def from_json(cls, facts: Mapping[str, Any], kind: type[Promise] = Promise) -> Promises:
         """Of what `dataclasses.asdict` made."""
         champion = facts["champion"]
-        return cls(
-            Promise(**facts["challenger"]), None if champion is None else Promise(**champion)
-        )
+        return cls(kind(**facts["challenger"]), None if champion is None else kind(**champion))
 
     @property
     def forbid(self) -> bool:

@@ -121,12 +121,12 @@ def _explain_conditions(con: duckdb.DuckDBPyConnection, target: Target) -> None:
 
 
 def _count(con: duckdb.DuckDBPyConnection, objective: Objective, cutoff: datetime) -> WindowCount:
-    users = _active_users(con, objective, cutoff)
+    users = active_users(con, objective, cutoff)
     positives = int(np.sum(label_users(con, objective.target, cutoff, users)))
     return WindowCount(cutoff.isoformat(), len(users), positives)
 
 
-def _active_users(
+def active_users(
     con: duckdb.DuckDBPyConnection, objective: Objective, cutoff: datetime
 ) -> list[str]:
     """Users with the population's event in `active_within` before the cutoff, as known then."""

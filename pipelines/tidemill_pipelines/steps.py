@@ -19,17 +19,19 @@ from tidemill_pipelines.gating import rival_tag, verdict_of
 from tidemill_pipelines.outcomes import record
 from tidemill_pipelines.recommending import steps as choosing
 from tidemill_pipelines.saying import say
+from tidemill_pipelines.segmenting import steps as segmenting
+from tidemill_pipelines.valuing import steps as valuing
 
 
 def validate(home_root: str, objective: str, at: str, readiness_path: str) -> dict[str, float]:
-    """Check that the data can carry the objective and plan the windows.
+    """Assess whether the objective can be trained and plan the windows.
 
     `at` is an ISO 8601 instant, empty for now; the steps that follow read it from the plan. The
     home knows the objective by its name from here on.
     Raises NotReadyError with the number that falls short.
     """
     from tidemill.events import EventLog
-    from tidemill_pipelines.readiness import check_readiness
+    from tidemill_pipelines.assessing.assess import require_ready
 
     home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
     keep_objective(home, declared)
@@ -37,21 +39,29 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
     instant = datetime.fromisoformat(at) if at else datetime.now(UTC)
     if declared.choice is not None:
         return choosing.validate(home, declared, instant, Path(readiness_path))
+    if declared.spec.lifetime_value is not None:
+        return valuing.validate(home, declared, instant, Path(readiness_path))
+    if declared.spec.segmentation is not None:
+        return segmenting.validate(home, declared, instant, Path(readiness_path))
     with EventLog(home.events).connect() as con:
-        readiness = check_readiness(con, declared, instant)
+        readiness, assessment = require_ready(home, con, declared, instant)
     plan = {
         "at": instant.isoformat(),
         "train": [cutoff.isoformat() for cutoff in readiness.windows.train],
         "test": readiness.windows.test.isoformat(),
         "counts": [asdict(count) for count in readiness.counts],
+        "assessment": assessment.to_json(),
     }
     Path(readiness_path).write_text(json.dumps(plan, indent=1))
     *train, test = readiness.counts
     say(
-        f"ready: {len(train)} training windows with {sum(c.positives for c in train)} positives of "
+        f"{assessment.verdict}: {len(train)} training windows with "
+        f"{sum(c.positives for c in train)} positives of "
         f"{sum(c.users for c in train)} rows; test window from {test.cutoff[:10]} with "
         f"{test.positives} positives of {test.users} users"
     )
+    for finding in assessment.warnings:
+        say(f"warning: {finding.check}: {finding.seen}")
     return {
         "training_rows": sum(c.users for c in train),
         "training_positives": sum(c.positives for c in train),
@@ -69,6 +79,12 @@ def build_training_set(
     home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
     if declared.choice is not None:
         return choosing.build_training_set(home, declared, Path(readiness_path), Path(dataset_path))
+    if declared.spec.lifetime_value is not None:
+        return valuing.build_training_set(home, declared, Path(readiness_path), Path(dataset_path))
+    if declared.spec.segmentation is not None:
+        return segmenting.build_training_set(
+            home, declared, Path(readiness_path), Path(dataset_path)
+        )
     plan = json.loads(Path(readiness_path).read_text())
     dataset = build(
         home,
@@ -91,6 +107,10 @@ def train(objective: str, dataset_path: str, model_path: str) -> dict[str, float
     declared = Objective.model_validate_json(objective)
     if declared.choice is not None:
         return choosing.train(declared, Path(dataset_path), Path(model_path))
+    if declared.spec.lifetime_value is not None:
+        return valuing.train(declared, Path(dataset_path), Path(model_path))
+    if declared.spec.segmentation is not None:
+        return segmenting.train(declared, Path(dataset_path), Path(model_path))
     rows = read_split(Path(dataset_path), TRAIN)
     horizon = int(declared.target.within.total_seconds() * 1_000_000)
     model, choice = fit(
@@ -119,6 +139,10 @@ def evaluate(
     dataset, model = Path(dataset_path), Path(model_path)
     if declared.choice is not None:
         return choosing.evaluate(home, declared, dataset, model, Path(evaluation_path))
+    if declared.spec.lifetime_value is not None:
+        return valuing.evaluate(home, declared, dataset, model, Path(evaluation_path))
+    if declared.spec.segmentation is not None:
+        return segmenting.evaluate(home, declared, dataset, model, Path(evaluation_path))
     evaluation = judge(home, declared, dataset, model)
     Path(evaluation_path).write_text(json.dumps(evaluation.to_json()))
     m = evaluation.metrics
@@ -186,7 +210,8 @@ def promote(
     home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
     at = datetime.fromisoformat(json.loads(Path(readiness_path).read_text())["at"])
     name, reason = declared.name, verdict_of(declared, Path(evaluation_path)).reason
-    period = declared.spec.serving.shadow if declared.choice is None else None
+    is_probability = declared.spec.propensity is not None or declared.spec.churn is not None
+    period = declared.spec.serving.shadow if is_probability else None
     if period is not None and rival_tag(Path(evaluation_path)):
         go_into_shadow(home, name, version, at)
         record(home_root, name, "shadowed", reason, version)
@@ -217,9 +242,15 @@ def _bundle(
         make_recommender_bundle,
         recommender_parameters,
     )
+    from tidemill_pipelines.segmenting.bundling import make_segment_bundle, segment_parameters
+    from tidemill_pipelines.valuing.bundling import make_value_bundle
 
     if objective.choice is not None:
         chosen = make_recommender_bundle(objective, dataset, model, evaluation, folder)
         return recommender_parameters(chosen), chosen.metrics
-    metadata = make_bundle(objective, dataset, model, evaluation, folder)
+    if objective.spec.segmentation is not None:
+        divided = make_segment_bundle(objective, dataset, model, evaluation, folder)
+        return segment_parameters(divided), divided.metrics
+    make = make_bundle if objective.spec.lifetime_value is None else make_value_bundle
+    metadata = make(objective, dataset, model, evaluation, folder)
     return run_parameters(metadata), metadata.metrics

@@ -1,7 +1,8 @@
 """The model bundle: one ONNX file that carries its own description.
 
 Input `features`: float32 [batch, len(features)], raw values, NaN where a value does not exist.
-Output `score`: float32 [batch], a probability. No pickle, no side files.
+Output `score`: float32 [batch], a probability; with more beside it where it is an expected value
+(tidemill.lifetime_value.bundle). No pickle, no side files.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tidemill.errors import BundleError
+from tidemill.lifetime_value.bundle import ValueFacts
 
 METADATA_KEY = "tidemill.bundle"
 MODEL_FILE = "model.onnx"
@@ -66,6 +68,8 @@ class BundleMetadata(BaseModel):
     data_fingerprint: str
     seed: int
     packages: dict[str, str]
+    value: ValueFacts | None = None
+    """Of a model whose scores are expected values; None where they are probabilities."""
 
     def to_properties(self) -> dict[str, str]:
         return {METADATA_KEY: self.model_dump_json()}

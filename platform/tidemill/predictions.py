@@ -7,8 +7,8 @@ float32 [rows, features], little-endian.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Predictions:
     """[n, features], exactly what the model read."""
     arm: str | None = None
     """Experiment arm; None outside experiments."""
+    more: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """What else the model answered, [n] each by name."""
 
 
 def hash_features(names: Sequence[str]) -> str:
@@ -88,6 +90,8 @@ def encode_predictions(predictions: Predictions) -> bytes:
         "grades": list(predictions.grades),
         "arm": predictions.arm,
     }
+    if predictions.more:
+        header["more"] = dict(predictions.more)
     vectors = np.ascontiguousarray(predictions.vectors, dtype="<f4").tobytes()
     return pack_frame(_MAGIC, header, vectors)
 
@@ -108,4 +112,8 @@ def _decode(header: dict[str, Any], payload: bytes) -> Predictions:
         grades=header["grades"],
         vectors=flat.reshape(len(users), -1) if users else flat.reshape(0, 0),
         arm=header["arm"],
+        more={
+            name: np.asarray(values, dtype=np.float64)
+            for name, values in header.get("more", {}).items()
+        },
     )

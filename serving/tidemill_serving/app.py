@@ -25,10 +25,10 @@ from tidemill_serving.errors import (
 )
 from tidemill_serving.forms import form_of
 from tidemill_serving.metrics import Metrics
-from tidemill_serving.predictor import Answer, LogWriteError
-from tidemill_serving.recommender import Recommendations, Recommender
+from tidemill_serving.predictor import LogWriteError
+from tidemill_serving.recommender import Recommender
 from tidemill_serving.recommender_model import Found
-from tidemill_serving.repository import Repository, Served
+from tidemill_serving.repository import Answered, Repository, Served
 
 logger = logging.getLogger("tidemill.serving")
 
@@ -175,16 +175,12 @@ class App:
         return Reply(200, self._metrics.render(models).encode(), CONTENT_TYPE)
 
 
-def ask(
-    served: Served, query: Any, prediction_id: str | None, metrics: Metrics
-) -> Answer | Recommendations:
+def ask(served: Served, query: Any, prediction_id: str | None, metrics: Metrics) -> Answered:
     """Answer a question of the model's kind, and count."""
     return counted(served, metrics, lambda: served.predict(query, prediction_id))
 
 
-def counted(
-    served: Served, metrics: Metrics, predict: Callable[[], Answer | Recommendations]
-) -> Answer | Recommendations:
+def counted(served: Served, metrics: Metrics, predict: Callable[[], Answered]) -> Answered:
     """What `predict` returns, counted. What cannot be logged is refused, and its cause logged."""
     try:
         answer = predict()

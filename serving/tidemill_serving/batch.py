@@ -11,17 +11,19 @@ from rich.progress import Progress
 
 from tidemill.errors import TidemillError
 from tidemill_serving.errors import UnavailableError
-from tidemill_serving.predictor import Answer, Predictor, Query
+from tidemill_serving.predictor import Predictor, Query
 from tidemill_serving.recommendation_query import RecommendationQuery
 from tidemill_serving.recommendation_v1 import lists_of
 from tidemill_serving.recommender import Recommendations
-from tidemill_serving.repository import Served
+from tidemill_serving.repository import Answered, Served
+from tidemill_serving.segment_v1 import segments_of
+from tidemill_serving.segmenter import Segmented, Segmenter
 from tidemill_serving.tensors import check_users
+from tidemill_serving.valuer import values_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Answered = Answer | Recommendations
 _BATCH_ROWS = 1_000
 
 
@@ -49,6 +51,8 @@ def write_parquet(answers: Iterable[Answered], path: Path) -> int:
     """Write answers as they come, and return the number of rows. The file appears once whole.
 
     Scores have one row a user: user_id, score, grade, model_version, cold_start, prediction_id.
+    Values have purchases, lower and upper besides.
+    Segments too, with segment, name, distance and confidence instead of score and grade.
     Recommendations have one row an item: user_id, position (from 1), item_id, score, probability,
     model_version, cold_start, prediction_id.
     """
@@ -81,6 +85,10 @@ def rows_of(answer: Answered) -> list[dict[str, Any]]:
     """One object for each user, for people and for JSON."""
     if isinstance(answer, Recommendations):
         return lists_of(answer)
+    if isinstance(answer, Segmented):
+        return segments_of(answer)
+    if answer.more:
+        return values_of(answer)
     columns = zip(
         answer.users, answer.scores.tolist(), answer.grades, answer.cold_start.tolist(), strict=True
     )
@@ -97,7 +105,7 @@ def rows_of(answer: Answered) -> list[dict[str, Any]]:
 
 
 def _ask(served: Served, users: Sequence[str]) -> Answered:
-    if isinstance(served, Predictor):
+    if isinstance(served, Predictor | Segmenter):
         return served.predict(Query(users=users))
     return served.predict(RecommendationQuery(users))
 
@@ -119,6 +127,22 @@ def _table(answer: Answered) -> pa.Table:
             "probability": pa.float32(),
         }
         columns = _item_columns(answer)
+    elif isinstance(answer, Segmented):
+        types = {
+            "user_id": pa.string(),
+            "segment": pa.string(),
+            "name": pa.string(),
+            "distance": pa.float32(),
+            "confidence": pa.float32(),
+        }
+        columns = {
+            "user_id": answer.users,
+            "segment": answer.segments,
+            "name": answer.names,
+            "distance": answer.distances,
+            "confidence": answer.confidences,
+            "cold_start": answer.cold_start,
+        }
     else:
         types = {"user_id": pa.string(), "score": pa.float64(), "grade": pa.string()}
         columns = {
@@ -127,7 +151,9 @@ def _table(answer: Answered) -> pa.Table:
             "grade": answer.grades,
             "cold_start": answer.cold_start,
         }
-    count = len(columns["score"])
+        types |= dict.fromkeys(answer.more, pa.float64())
+        columns |= answer.more
+    count = len(columns["user_id"])
     columns["model_version"] = [answer.model_version] * count
     columns["prediction_id"] = [answer.prediction_id] * count
     return pa.table(columns, schema=pa.schema({**types, **about}))

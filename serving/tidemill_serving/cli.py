@@ -100,8 +100,8 @@ def predict(
     namespace: Namespace = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Answer about users as the server would, without a server: their scores, or the items to
-    offer them. Answers are logged all the same.
+    """Answer about users as the server would, without a server: their scores, their segments, or
+    the items to offer them. Answers are logged all the same.
 
     On a cluster, asks the objective's endpoint through the API server.
     """
@@ -176,6 +176,10 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
         console.print_json(rows)
     elif rows and "items" in rows[0]:
         console.out.print(_table_of_lists(rows))
+    elif rows and "purchases" in rows[0]:
+        console.out.print(_table_of_values(rows))
+    elif rows and "segment" in rows[0]:
+        console.out.print(_table_of_segments(rows))
     else:
         console.out.print(_table_of_scores(rows))
 
@@ -186,6 +190,24 @@ def _table_of_scores(rows: list[dict[str, Any]]) -> Table:
         cold = "yes" if row["cold_start"] else ""
         user = escape(str(row["user_id"]))
         table.add_row(user, f"{row['score']:.4f}", str(row["grade"]), cold)
+    return table
+
+
+def _table_of_values(rows: list[dict[str, Any]]) -> Table:
+    table = Table("user", "value", "from", "to", "purchases", "grade", "cold start")
+    for row in rows:
+        cold = "yes" if row["cold_start"] else ""
+        numbers = [f"{row[name]:,.2f}" for name in ("score", "lower", "upper", "purchases")]
+        table.add_row(escape(str(row["user_id"])), *numbers, row["grade"], cold)
+    return table
+
+
+def _table_of_segments(rows: list[dict[str, Any]]) -> Table:
+    table = Table("user", "segment", "name", "confidence", "cold start")
+    for row in rows:
+        cold, name = "yes" if row["cold_start"] else "", escape(row["name"] or "")
+        confidence = f"{row['confidence']:.2f}"
+        table.add_row(escape(str(row["user_id"])), row["segment"] or "", name, confidence, cold)
     return table
 
 

@@ -21,6 +21,10 @@ from tidemill_serving.recommendation_tensors import OUTPUTS as LIST_OUTPUTS
 from tidemill_serving.recommendation_v1 import decode_recommendation, encode_recommendation
 from tidemill_serving.recommender import Recommendations, Recommender
 from tidemill_serving.recommender_model import RecommenderModel
+from tidemill_serving.segment_model import SegmentModel
+from tidemill_serving.segment_v1 import OUTPUTS as SEGMENT_OUTPUTS
+from tidemill_serving.segment_v1 import encode_segments, segment_values
+from tidemill_serving.segmenter import Segmented, Segmenter
 from tidemill_serving.tensors import (
     FEATURES_INPUT,
     OUTPUTS,
@@ -29,6 +33,8 @@ from tidemill_serving.tensors import (
     output_values,
     read_query,
 )
+from tidemill_serving.valuer import OUTPUTS as VALUE_OUTPUTS
+from tidemill_serving.valuer import Valuer, encode_values, value_outputs
 
 Values = Mapping[str, list[Any] | NDArray[Any]]
 
@@ -97,6 +103,18 @@ class ScoreForm:
         return rest_v1.encode_predict(answer)
 
 
+class ValueForm(ScoreForm):
+    """Users or their features in, expected values and what belongs to them out."""
+
+    outputs = VALUE_OUTPUTS
+
+    def values(self, answer: Answer) -> Values:
+        return value_outputs(answer)
+
+    def write_v1(self, answer: Answer) -> bytes:
+        return encode_values(answer)
+
+
 class ListForm:
     """Users or sessions in, lists of items out."""
 
@@ -130,9 +148,46 @@ class ListForm:
         return encode_recommendation(answer)
 
 
-_SCORES, _LISTS = ScoreForm(), ListForm()
+class SegmentForm:
+    """Users or their features in, segments out."""
+
+    outputs = SEGMENT_OUTPUTS
+
+    def inputs(self, model: SegmentModel) -> list[dict[str, Any]]:
+        width = len(model.metadata.features)
+        return [
+            {"name": USER_INPUT, "datatype": "BYTES", "shape": [-1]},
+            {"name": FEATURES_INPUT, "datatype": "FP32", "shape": [-1, width]},
+        ]
+
+    def shape(self, output: str, answer: Segmented | None) -> list[int]:  # noqa: ARG002  # all alike
+        return [-1 if answer is None else len(answer.segments)]
+
+    def read(
+        self,
+        tensors: Sequence[Tensor],
+        parameters: Mapping[str, Any],  # noqa: ARG002  # segments have none
+        model: SegmentModel,
+    ) -> Query:
+        return read_query(tensors, len(model.metadata.features))
+
+    def values(self, answer: Segmented) -> Values:
+        return segment_values(answer)
+
+    def read_v1(self, body: bytes) -> Query:
+        return rest_v1.decode_predict(body)
+
+    def write_v1(self, answer: Segmented) -> bytes:
+        return encode_segments(answer)
 
 
-def form_of(served: Predictor | Recommender) -> Form:
+_SCORES, _VALUES, _LISTS, _SEGMENTS = ScoreForm(), ValueForm(), ListForm(), SegmentForm()
+
+
+def form_of(served: Predictor | Recommender | Segmenter) -> Form:
     """The form of what is served."""
+    if isinstance(served, Segmenter):
+        return _SEGMENTS
+    if isinstance(served, Valuer):
+        return _VALUES
     return _SCORES if isinstance(served, Predictor) else _LISTS

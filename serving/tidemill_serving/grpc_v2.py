@@ -19,9 +19,7 @@ from tidemill_serving.app import ask
 from tidemill_serving.errors import NotFoundError, RequestError
 from tidemill_serving.forms import Form, form_of
 from tidemill_serving.metrics import Metrics
-from tidemill_serving.predictor import Answer
-from tidemill_serving.recommender import Recommendations
-from tidemill_serving.repository import Repository
+from tidemill_serving.repository import Answered, Repository
 from tidemill_serving.rest_v2 import EXTENSIONS, describe_model, read_id
 from tidemill_serving.tensors import Tensor, check_outputs, pack_output
 
@@ -171,7 +169,7 @@ def _read_parameters(request: Any) -> dict[str, Any]:
     }
 
 
-def _encode(answer: Answer | Recommendations, outputs: Iterable[str], form: Form) -> Any:
+def _encode(answer: Answered, outputs: Iterable[str], form: Form) -> Any:
     response = pb.ModelInferResponse(
         model_name=answer.model_name, model_version=answer.model_version, id=answer.prediction_id
     )

@@ -15,7 +15,9 @@ from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, BundleMetadata
 from tidemill.errors import BundleError
 from tidemill.predictions import hash_features
 from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
+from tidemill.segmentation.bundle import SegmentationMetadata
 from tidemill_serving.recommender_model import RecommenderModel, load_recommender
+from tidemill_serving.segment_model import SegmentModel, load_segmentation
 from tidemill_serving.sessions import open_session
 
 _WARM_UP_RUNS = 3
@@ -39,7 +41,10 @@ class Model:
         return scores.astype(np.float64)
 
 
-def load_model(folder: Path, name: str, version: str | None = None) -> Model | RecommenderModel:
+AnyModel = Model | RecommenderModel | SegmentModel
+
+
+def load_model(folder: Path, name: str, version: str | None = None) -> AnyModel:
     """Load `folder`/model.onnx and run it. Raises BundleError when it cannot serve.
 
     Without `version` the model is named by its content, so equal files have equal versions.
@@ -50,6 +55,8 @@ def load_model(folder: Path, name: str, version: str | None = None) -> Model | R
     version = version or sha256(path.read_bytes()).hexdigest()[:12]
     if isinstance(metadata, RecommenderMetadata):
         return load_recommender(session, metadata, name, version, path)
+    if isinstance(metadata, SegmentationMetadata):
+        return load_segmentation(session, metadata, name, version, path)
     model = Model(
         name=name,
         version=version,

@@ -6,9 +6,10 @@ import math
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,8 @@ class Answer(NamedTuple):
     scores: NDArray[np.float64]
     grades: list[str]
     cold_start: NDArray[np.bool_]
+    more: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
+    """What else the model says about each user, by the name of its output."""
 
 
 def new_prediction_id() -> str:
@@ -169,6 +172,7 @@ class Predictor:
             scores=answer.scores,
             grades=answer.grades,
             vectors=rows.vectors,
+            more=answer.more,
         )
         try:
             self._logs.append(encode_predictions(record))

@@ -14,18 +14,22 @@ from tidemill.objective import refuse_alert
 from tidemill.objective.schema import Index
 from tidemill.online import online_address
 from tidemill_serving.errors import NotFoundError, show
-from tidemill_serving.model import Model, load_model
-from tidemill_serving.predictor import Predictor, ThreadLogs
-from tidemill_serving.recommender import Recommender
+from tidemill_serving.model import AnyModel, Model, load_model
+from tidemill_serving.predictor import Answer, Predictor, ThreadLogs
+from tidemill_serving.recommender import Recommendations, Recommender
 from tidemill_serving.recommender_model import RecommenderModel
+from tidemill_serving.segment_model import SegmentModel
+from tidemill_serving.segmenter import Segmented, Segmenter
 from tidemill_serving.shadow import Shadow
+from tidemill_serving.valuer import Valuer
 
 logger = logging.getLogger("tidemill.serving")
 CHECK_SECONDS = 1.0
 
 Sources = Callable[[], Mapping[str, Path]]
 """Model name to its folder, or to a link that moves when a new version is promoted."""
-Served = Predictor | Recommender
+Served = Predictor | Recommender | Segmenter
+Answered = Answer | Recommendations | Segmented
 
 
 def promoted(home: Home, objectives: list[str]) -> Sources:
@@ -129,16 +133,21 @@ class Repository:
         model = load_model(target, name, _version(link, target))
         objective = model.metadata.objective
         logs = self._logs.setdefault(objective, ThreadLogs(self._home.predictions(objective)))
-        served = (
-            Recommender(model, self._home, logs, self._index)
-            if isinstance(model, RecommenderModel)
-            else Predictor(model, self._home, logs, self._load_shadow(name, link))
-        )
+        served = self._serve(model, logs, link)
         before = self._predictors.get(name)
         self._predictors = {**self._predictors, name: served}
         if isinstance(before, Predictor) and before.shadow is not None:
             before.shadow.close()
         logger.info("serving %s version %s", name, model.version)
+
+    def _serve(self, model: AnyModel, logs: ThreadLogs, link: Path) -> Served:
+        if isinstance(model, RecommenderModel):
+            return Recommender(model, self._home, logs, self._index)
+        if isinstance(model, SegmentModel):
+            return Segmenter(model, self._home, logs)
+        if model.metadata.value is not None:
+            return Valuer(model, self._home, logs)
+        return Predictor(model, self._home, logs, self._load_shadow(model.name, link))
 
     def _load_shadow(self, name: str, link: Path) -> Shadow | None:
         """The challenger beside the champion; None when there is none, or none that can score."""

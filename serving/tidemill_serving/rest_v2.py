@@ -11,10 +11,9 @@ import orjson
 from tidemill_serving.errors import RequestError, show
 from tidemill_serving.forms import Form, form_of
 from tidemill_serving.json_body import parse_object
-from tidemill_serving.predictor import Answer, Query
+from tidemill_serving.predictor import Query
 from tidemill_serving.recommendation_query import RecommendationQuery
-from tidemill_serving.recommender import Recommendations
-from tidemill_serving.repository import Served
+from tidemill_serving.repository import Answered, Served
 from tidemill_serving.tensors import Tensor, check_outputs, pack_output
 
 MAX_ID_CHARACTERS = 256
@@ -52,7 +51,7 @@ def decode_infer(body: bytes, header_length: int | None, served: Served) -> Infe
 
 
 def encode_infer(
-    answer: Answer | Recommendations, outputs: dict[str, bool], form: Form
+    answer: Answered, outputs: dict[str, bool], form: Form
 ) -> tuple[bytes, int | None]:
     """The response body, and the size of its JSON part when binary tensors follow it."""
     entries: list[dict[str, Any]] = []

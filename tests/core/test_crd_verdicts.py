@@ -116,7 +116,20 @@ def watched(**changes: Any) -> dict[str, Any]:
     return {"alert": {"event": "order", **changes}}
 
 
+FACTOR = {"name": "visits", "event": "visit", "within": "28d"}
+
+
+def divided(*factors: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The spec of a segmentation by these factors."""
+    return {"segmentation": {"factors": [*factors], **changes}}
+
+
 GOOD: list[tuple[str, Any]] = [
+    ("spec", divided(FACTOR)),
+    ("spec", divided({"name": "anything"}, {"name": "spend", "measure": "value"})),
+    ("spec", divided({**FACTOR, "measure": "value"}, segments={"min": 3, "max": 3})),
+    ("spec", divided({"name": "tea", "measure": "weeks", "where": {"item.kind": "tea"}})),
+    ("spec", divided({"name": "visit", "measure": "recency", "within": None})),
     ("spec", watched()),
     ("spec", watched(metric="users", every="1h", by=["item.brand", "property.shop"])),
     ("spec", watched(metric="property.total", direction="down", where={"item.brand": "own"})),
@@ -177,6 +190,27 @@ GOOD: list[tuple[str, Any]] = [
     (NOTES, {"example.com/note": "any\ntext " * 1000, "tidemill.dev/train": None}),
 ]
 BAD: list[tuple[str, Any]] = [
+    ("spec", divided()),
+    ("spec", divided(FACTOR, FACTOR)),
+    ("spec", divided(*({"name": str(n)} for n in range(13)))),
+    *(
+        ("spec", divided({**FACTOR, **wrong}))
+        for wrong in (
+            {"name": ""},
+            {"name": None},
+            {"event": ""},
+            {"within": "30d"},
+            {"measure": "sum"},
+            {"measure": "recency"},
+            {"measure": "weeks", "within": "112d"},
+            {"measure": "value", "within": "14d"},
+            {"where": {"kind": "tea"}},
+        )
+    ),
+    *(
+        ("spec", divided(FACTOR, segments=wrong))
+        for wrong in ({"min": 1}, {"max": 21}, {"min": 5, "max": 4}, {"min": 9})
+    ),
     *(
         ("spec", watched(**wrong))
         for wrong in (

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,8 +19,11 @@ TIDEMILL = str(Path(sys.executable).with_name("tidemill"))
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, home_with, shop_events):
-    """Everybody behaves the same, so nothing can be learned."""
-    return home_with(tmp_path_factory.mktemp("refused"), shop_events(300, 120, habit=False))
+    """Half of the users never order, the others are all alike: recency is all there is to know."""
+    events = shop_events(300, 120, habit=False)
+    never = pc.match_substring_regex(events.column("user_id"), "[13579]$")
+    kept = pc.invert(pc.and_(never, pc.equal(events.column("name"), "order")))
+    return home_with(tmp_path_factory.mktemp("refused"), events.filter(kept))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +143,7 @@ def test_a_step_that_breaks_is_named(tmp_path, home_with, shop_events, objective
     home = home_with(tmp_path, shop_events(150, 100))
     home.features.mkdir()
     (home.features / "catalog.json").write_text("{broken")
-    with pytest.raises(PipelineError, match="'build-training-set'.*JSONDecodeError") as caught:
+    with pytest.raises(PipelineError, match="'validate'.*JSONDecodeError") as caught:
         run_locally(home, objective_of(), cutoff, "test", lambda line: None)
     log = Path(caught.value.hint.split()[-1])
     assert "JSONDecodeError" in log.read_text()

@@ -11,12 +11,13 @@ from tidemill_monitoring.freshness.asked import AskedRows
 from tidemill_monitoring.freshness.stored import StoredRows, known_before, read_stored
 from tidemill_monitoring.freshness.verdict import Traffic, judge_online_store, limits_of
 from tidemill_monitoring.inputs import LogInputs, MonitorInputs
+from tidemill_monitoring.segmenting.inputs import SegmentInputs
 from tidemill_monitoring.served import to_us
 from tidemill_monitoring.verdicts import Verdict
 
 
-def check_rows(inputs: MonitorInputs) -> Verdict:
-    """The feature rows that a model of an outcome reads."""
+def check_rows(inputs: MonitorInputs | SegmentInputs) -> Verdict:
+    """The feature rows that a model of an outcome, or of segments, reads."""
     view, features = inputs.metadata.feature_view, inputs.metadata.features
     return _check(inputs, inputs.asked, view, features, every_user_has_a_row=True)
 

@@ -29,7 +29,8 @@ def report(
     How well it ranks and how honest its probabilities are, beside the simple rule. Of a model that
     predicts an outcome, the lift of each grade, promised and, once the monitor knows it, happened,
     and what goes with the outcome; of one that chooses items, the competition it has won, for whom
-    and of what it works, and a map of the items. Every verdict of the monitor, and what followed
+    and of what it works, and a map of the items; of one that divides users, its segments in words
+    and numbers. Every verdict of the monitor, and what followed
     from it; all versions. The page loads nothing from anywhere and can be mailed or printed. Prints
     its path.
 

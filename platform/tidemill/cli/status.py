@@ -35,9 +35,9 @@ def status(
 ) -> None:
     """Show the objectives of this home: what is live, how good it was, what the monitor says.
 
-    AUC (NDCG where items are chosen) and the lift of grade A are those of the live version's test
-    window; `data until` is where that window ends. Reads files only, so it answers at once. Says
-    what to run next when something is missing.
+    AUC (NDCG where items are chosen, the highest tenth's share of values) and the lift of grade A
+    are those of the live version's test window; `data until` is where that window ends. Reads files
+    only, so it answers at once. Says what to run next when something is missing.
 
     On a cluster, shows what `kubectl get objectives` does, and for one objective also its
     conditions and the newest training.
@@ -117,6 +117,8 @@ def _live_cells(objective: ObjectiveStatus) -> tuple[str, str, str, str]:
 def _quality(live: LiveStatus) -> str:
     if live.auc is not None:
         return f"AUC {live.auc:.3f}"
+    if live.capture is not None:
+        return f"top 10%: {live.capture:.0%}"
     return "-" if live.ndcg is None else f"NDCG {live.ndcg:.3f}"
 
 

@@ -30,12 +30,24 @@ from tidemill.objective.notifying import Receivers
 from tidemill.objective.numbers import Whole
 from tidemill.objective.recommending import EventName, NextBestOffer, Recommendation
 from tidemill.objective.schedule import Schedule
+from tidemill.objective.segmenting import Segmentation
+from tidemill.objective.valuing import LifetimeValue
 from tidemill.objective.where import Where
 
 API_VERSION = "tidemill.dev/v1alpha1"
 Index = Literal["exact", "approximate"]
-Type = Literal["propensity", "churn", "recommendation", "next_best_offer", "alert"]
+Type = Literal[
+    "propensity",
+    "churn",
+    "recommendation",
+    "next_best_offer",
+    "lifetime_value",
+    "segmentation",
+    "alert",
+]
 _TYPES: tuple[str, ...] = get_args(Type)
+_LATER_TYPES = ("lifetime_value", "segmentation", "alert")
+"""Types that came when there were models already, whose objectives must keep their hashes."""
 _ONE_TYPE = f"exactly one of {', '.join(_TYPES)} must be given"
 
 
@@ -146,7 +158,7 @@ class Serving(Block):
     shadow: Duration | None = None
     """How long a challenger that passed the gate is scored beside the live model, on the same
     questions and without being heard, before it may take its place; not at all if left out. For
-    objectives that predict an outcome."""
+    objectives that predict a probability."""
 
 
 class Retrain(Block):
@@ -193,6 +205,11 @@ class Spec(Block):
     """Choose the items a user will be interested in."""
     next_best_offer: NextBestOffer | None = None
     """Choose the offers that are worth most."""
+    lifetime_value: LifetimeValue | None = None
+    """Predict how often customers will buy, and for how much."""
+    segmentation: Segmentation | None = None
+    """Divide users into kinds, if there are such kinds. `serving.shadow` means nothing here, and
+    `training.every` is how much older the data is in which they have to be found again."""
     alert: Alert | None = None
     """Watch a metric of an event. Nothing is trained or served; of what follows, only
     `monitoring.schedule` and `monitoring.notify` count."""
@@ -255,7 +272,7 @@ class Objective(Block):
     @property
     def about(self) -> str:
         """What is predicted or watched, in words."""
-        return str(self.spec.alert or self.target)
+        return str(self.spec.alert or self.spec.segmentation or self.target)
 
     def require_model(self) -> None:
         """Raise ObjectiveError where nothing is trained."""
@@ -268,9 +285,14 @@ class Objective(Block):
     @property
     def target(self) -> Target:
         """The outcome to predict, in the form common to all types. Raises ObjectiveError for an
-        alert, which predicts none."""
+        alert and for a segmentation, which predict none."""
         self.require_model()
-        block = self.spec.propensity or self.choice
+        if self.spec.segmentation is not None:
+            raise ObjectiveError(
+                f"'{self.name}' predicts no outcome: it looks for {self.about}",
+                hint="name an objective that predicts one",
+            )
+        block = self.spec.propensity or self.choice or self.spec.lifetime_value
         if block is not None:
             return Target(block.event, block.where, block.within, absent=False)
         assert self.spec.churn is not None, "Spec guarantees one type"  # noqa: S101 - for mypy
@@ -283,7 +305,8 @@ class Objective(Block):
         it is trained, but not when it is trained, served or watched."""
         spec = self.spec.model_dump(mode="json", exclude={"serving", "monitoring"})
         del spec["training"]["schedule"]
-        if self.spec.alert is None:  # what nobody declared changes no model
-            del spec["alert"]
+        for later in _LATER_TYPES:  # what nobody declared changes no model
+            if spec[later] is None:
+                del spec[later]
         canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -18,7 +18,7 @@ _TIMEOUT_SECONDS = 10.0
 _CONNECTIONS = 8
 """One for each worker of the operator, and some."""
 _OUTCOME = "tidemill.outcome"
-_MEASURES = ("auc", "ndcg")
+_MEASURES = ("auc", "ndcg", "capture")
 _HINTS = {
     401: "check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
     403: "let this user read experiments and registered models, and let the server answer to this "
@@ -37,7 +37,8 @@ class Champion:
 
     version: str
     quality: str
-    """On its test window: `AUC 0.921`, or `NDCG 0.508` where items are chosen; empty if unknown."""
+    """On its test window: `AUC 0.921`, `NDCG 0.508` where items are chosen, `CAPTURE 0.412` for
+    values; empty if unknown."""
     gate: str
     """What the gate said about it."""
     promoted: str

@@ -28,6 +28,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tidemill.bundle import METADATA_KEY, BundleMetadata, read_metadata
 from tidemill.errors import BundleError
 from tidemill.recommendation.interests import InterestDefinition
+from tidemill.segmentation.bundle import (
+    SegmentationMetadata,
+    is_segmentation,
+    read_segmentation,
+)
 
 HISTORY, FACTS_INPUT, ACTIVITY_INPUT, CONTEXT = "history", "facts", "activity", "context"
 ALLOWED, EXCLUDED, COUNT = "allowed", "excluded", "k"
@@ -75,13 +80,16 @@ class RecommenderMetadata(BaseModel):
         return {METADATA_KEY: self.model_dump_json()}
 
 
-def read_any_metadata(
-    properties: Mapping[str, str], source: str
-) -> BundleMetadata | RecommenderMetadata:
+AnyMetadata = BundleMetadata | RecommenderMetadata | SegmentationMetadata
+
+
+def read_any_metadata(properties: Mapping[str, str], source: str) -> AnyMetadata:
     """Parse the custom metadata map of an ONNX model, whatever it does.
 
     Raises BundleError when the file was not written by Tidemill or by an unknown version of it.
     """
+    if is_segmentation(properties):
+        return read_segmentation(properties, source)
     raw = properties.get(METADATA_KEY)
     if raw is None or not _is_recommender(raw):
         return read_metadata(properties, source)

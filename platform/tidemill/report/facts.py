@@ -19,12 +19,21 @@ from tidemill.report.live import (
     Judgement,
     LiveModel,
     Metadata_co,
+    SegmentJudgement,
+    ValueJudgement,
     read_choice_judgement,
     read_judgement,
     read_live,
+    read_segment_judgement,
+    read_value_judgement,
 )
+from tidemill.segmentation.bundle import SegmentationMetadata
 
-Found_co = TypeVar("Found_co", bound=Judgement | ChoiceJudgement, covariant=True)
+Found_co = TypeVar(
+    "Found_co",
+    bound=Judgement | ChoiceJudgement | SegmentJudgement | ValueJudgement,
+    covariant=True,
+)
 
 RUNS_SHOWN = 12
 """Newest monitor runs on the page; an hourly monitor leaves hundreds."""
@@ -119,7 +128,27 @@ class ChoiceFacts(ReportFacts[RecommenderMetadata, ChoiceJudgement]):
     """Of a model that chooses items."""
 
 
-def gather(home: Home, objective: Objective) -> PredictionFacts | ChoiceFacts:
+class SegmentFacts(ReportFacts[SegmentationMetadata, SegmentJudgement]):
+    """Of a model that divides users into segments."""
+
+    @property
+    def drift(self) -> Mapping[str, Any]:
+        """What the newest run found of the live version's segments; empty before that."""
+        for run in self.runs:
+            found = run.evidence("drift")
+            if "psi" in found and run.model_version == self.live.version:
+                return found
+        return {}
+
+
+class ValueFacts(ReportFacts[BundleMetadata, ValueJudgement]):
+    """Of a model that predicts the value of customers."""
+
+
+AnyFacts = PredictionFacts | ChoiceFacts | SegmentFacts | ValueFacts
+
+
+def gather(home: Home, objective: Objective) -> AnyFacts:
     """Raises BundleError when the objective has no live model."""
     live = read_live(home, objective.name)
     versions = read_versions(home, objective.name)
@@ -128,7 +157,14 @@ def gather(home: Home, objective: Objective) -> PredictionFacts | ChoiceFacts:
         chooser = LiveModel(live.version, live.metadata)
         judged = read_choice_judgement(home, objective.name)
         return ChoiceFacts(home, objective, chooser, judged, versions, runs)
+    if isinstance(live.metadata, SegmentationMetadata):
+        divider = LiveModel(live.version, live.metadata)
+        found = read_segment_judgement(home, objective.name)
+        return SegmentFacts(home, objective, divider, found, versions, runs)
     predictor = LiveModel(live.version, live.metadata)
+    if live.metadata.value is not None:
+        valued = read_value_judgement(home, objective.name)
+        return ValueFacts(home, objective, predictor, valued, versions, runs)
     measured = read_judgement(home, objective.name)
     return PredictionFacts(home, objective, predictor, measured, versions, runs)
 

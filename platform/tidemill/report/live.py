@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from tidemill.bundle import EVALUATION_FILE, MODEL_FILE, BundleMetadata
 from tidemill.errors import BundleError
 from tidemill.home import Home
-from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
+from tidemill.recommendation.bundle import AnyMetadata, read_any_metadata
 from tidemill.registry import served_bundle
 
-Metadata_co = TypeVar("Metadata_co", bound=BundleMetadata | RecommenderMetadata, covariant=True)
+Metadata_co = TypeVar("Metadata_co", bound=AnyMetadata, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,17 @@ class LiveModel(Generic[Metadata_co]):
     def data_until(self) -> datetime:
         """End of the newest label window the model was judged on, UTC."""
         newest = max(datetime.fromisoformat(cutoff) for cutoff in self.metadata.test_cutoffs)
-        return newest + timedelta(days=self.metadata.horizon_days)
+        return newest + timedelta(days=_test_days(self.metadata))
 
 
-def read_live(home: Home, objective: str) -> LiveModel[BundleMetadata | RecommenderMetadata]:
+def _test_days(metadata: AnyMetadata) -> float:
+    """Length of the test window; of values it may be less than the horizon."""
+    if isinstance(metadata, BundleMetadata) and metadata.value is not None:
+        return metadata.value.judged_days
+    return metadata.horizon_days
+
+
+def read_live(home: Home, objective: str) -> LiveModel[AnyMetadata]:
     """Raises BundleError when nothing is live or the file is not a bundle."""
     import onnxruntime  # not for --help
 
@@ -85,6 +92,41 @@ class ChoiceJudgement:
     """`attribute`, and `points` of `item`, `x`, `y`, `value`; empty where there is none."""
 
 
+@dataclass(frozen=True)
+class SegmentJudgement:
+    """What the training pipeline found out about segments."""
+
+    metrics: dict[str, float]
+    segments: list[dict[str, Any]]
+    """`id`, `name`, `users`, `share`, `jaccard`, `nearest_gap`, `factors`."""
+    tried: list[dict[str, Any]]
+    """Every number of segments: `k`, `smallest`, `gaps`, `jaccard`, `agreement`, `faults`."""
+    kept: dict[str, float]
+    """Ids of the champion before that stay, with the overlap of their users."""
+    gone: list[str]
+    moved: list[list[int]]
+    """Users by segment one period before and now."""
+
+
+@dataclass(frozen=True)
+class ValueJudgement:
+    """What the training pipeline measured of a model of value."""
+
+    metrics: dict[str, float]
+    over_baseline: dict[str, float]
+    """`difference`, `lower`, `upper`: explained deviance minus the simple rule's, 90% interval."""
+    baseline: str
+    """The simple rule in words."""
+    candidates: list[dict[str, Any]]
+    """`name`, `quality`, on the windows the winner was chosen by; empty where there were none."""
+    rivals: list[dict[str, Any]]
+    """`name`, `quality`: each purchase process alone, on the test window."""
+    deciles: list[dict[str, float]]
+    """`users`, `predicted`, `observed`; the lowest first."""
+    grades: list[dict[str, Any]]
+    """`grade`, `users`, `value`, `lift`; A first."""
+
+
 def read_judgement(home: Home, objective: str) -> Judgement:
     """Raises BundleError when the live bundle came without its evaluation."""
     facts = _evaluation(home, objective)
@@ -113,6 +155,26 @@ def read_choice_judgement(home: Home, objective: str) -> ChoiceJudgement:
         of_items=facts["slices"]["items"],
         neighbours=facts["neighbours"],
         map=facts["map"],
+    )
+
+
+def read_segment_judgement(home: Home, objective: str) -> SegmentJudgement:
+    """As `read_judgement`, of a bundle that divides users into segments."""
+    facts = _evaluation(home, objective)
+    return SegmentJudgement(**{each.name: facts[each.name] for each in fields(SegmentJudgement)})
+
+
+def read_value_judgement(home: Home, objective: str) -> ValueJudgement:
+    """As `read_judgement`, of a bundle whose scores are values."""
+    facts = _evaluation(home, objective)
+    return ValueJudgement(
+        metrics=facts["metrics"],
+        over_baseline=facts["over_baseline"],
+        baseline=facts["baseline"],
+        candidates=facts["notes"]["candidates"],
+        rivals=facts["notes"]["rivals"],
+        deciles=facts["deciles"],
+        grades=facts["grades"],
     )
 
 

@@ -29,6 +29,8 @@ class LiveStatus:
     ndcg: float | None
     """On the test window; None for models that predict an outcome."""
     grade_a_lift: float | None
+    capture: float | None = None
+    """On the test window, share of all value that the highest tenth held; of models of value."""
 
 
 @dataclass(frozen=True)
@@ -119,4 +121,11 @@ def _live(home: Home, name: str) -> LiveStatus | None:
     lift = None
     if isinstance(live.metadata, BundleMetadata):
         lift = live.metadata.grade_lift.get("A")
-    return LiveStatus(live.version, live.data_until, metrics.get("auc"), metrics.get("ndcg"), lift)
+    return LiveStatus(
+        version=live.version,
+        data_until=live.data_until,
+        auc=metrics.get("auc"),
+        ndcg=metrics.get("ndcg"),
+        grade_a_lift=lift,
+        capture=metrics.get("capture"),
+    )

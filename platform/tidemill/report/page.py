@@ -11,27 +11,24 @@ from typing import Any
 from markupsafe import Markup
 
 from tidemill import __version__
-from tidemill.report import choice_page, plots, prediction_page, wording
-from tidemill.report.facts import ChoiceFacts, PredictionFacts
+from tidemill.report import choice_page, plots, prediction_page, segment_page, value_page, wording
+from tidemill.report.content import Content
+from tidemill.report.facts import AnyFacts, ChoiceFacts, SegmentFacts, ValueFacts
 from tidemill.report.history import MonitorRun
 from tidemill.report.templates import template_environment
 
 _DRIFTED = 8
 
 
-def render_page(facts: PredictionFacts | ChoiceFacts, made_at: datetime) -> str:
+def render_page(facts: AnyFacts, made_at: datetime) -> str:
     """The whole page as one self-contained HTML text."""
     environment = template_environment(
         code=wording.with_code, percent=wording.percent, lift=wording.lift, number=wording.number
     )
-    own = (
-        choice_page.content(facts)
-        if isinstance(facts, ChoiceFacts)
-        else prediction_page.content(facts)
-    )
+    own = _content(facts)
     return environment.get_template(own.template).render(
         facts=facts,
-        within=wording.duration(facts.objective.target.within),
+        within=_horizon(facts),
         population=wording.duration(facts.objective.spec.population.active_within),
         drift={run.folder: _drift(run) for run in facts.runs},
         commands=_commands(facts),
@@ -39,6 +36,23 @@ def render_page(facts: PredictionFacts | ChoiceFacts, made_at: datetime) -> str:
         tidemill=__version__,
         **own.parts,
     )
+
+
+def _content(facts: AnyFacts) -> Content:
+    if isinstance(facts, ChoiceFacts):
+        return choice_page.content(facts)
+    if isinstance(facts, SegmentFacts):
+        return segment_page.content(facts)
+    if isinstance(facts, ValueFacts):
+        return value_page.content(facts)
+    return prediction_page.content(facts)
+
+
+def _horizon(facts: AnyFacts) -> str:
+    """Segments look at no later time."""
+    if isinstance(facts, SegmentFacts):
+        return ""
+    return wording.duration(facts.objective.target.within)
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,7 @@ def _drift(run: MonitorRun) -> list[DriftRow]:
     return rows
 
 
-def _commands(facts: PredictionFacts | ChoiceFacts) -> list[tuple[str, str]]:
+def _commands(facts: AnyFacts) -> list[tuple[str, str]]:
     """What to do next, ready to paste."""
     name = facts.objective.name
     database = shlex.quote(f"sqlite:///{facts.home.mlflow_database}")

@@ -36,6 +36,12 @@ def choice_question(objective: Objective) -> str:
     return f"Which items will a user's next {target.event} be about, within {span}?"
 
 
+def value_question(target: Target) -> str:
+    """What a model of value answers, as one plain question."""
+    span = duration(target.within)
+    return f"How often will a customer do {target.event} within {span}, and what is that worth?"
+
+
 def interval(estimate: Mapping[str, Any]) -> str:
     """An observed value with its 95% interval."""
     bounds = f"{number(estimate['lower'])} to {number(estimate['upper'])}"

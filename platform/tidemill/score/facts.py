@@ -10,20 +10,20 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from tidemill.bundle import EVALUATION_FILE, BundleMetadata
+from tidemill.bundle import EVALUATION_FILE
 from tidemill.errors import BundleError
 from tidemill.events.plan import TrackingPlan, load_plan
 from tidemill.home import Home
 from tidemill.objective import Objective
 from tidemill.promotions import Promotion
-from tidemill.recommendation.bundle import RecommenderMetadata
+from tidemill.recommendation.bundle import AnyMetadata
 from tidemill.report.history import MonitorRun, monitor_runs
 from tidemill.report.live import LiveModel, read_live
 
 RUNS_READ = 60
 """Newest monitor runs; more would not make a test more repeated."""
 
-Live = LiveModel[BundleMetadata | RecommenderMetadata]
+Live = LiveModel[AnyMetadata]
 
 
 @dataclass(frozen=True)

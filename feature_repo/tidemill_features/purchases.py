@@ -1,0 +1,74 @@
+"""Outcomes of customers: how often they bought within the horizon, and for how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tidemill.objective import Target
+from tidemill_features.sql import amount_of, condition, quoted, reads_items
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Of each user after a cutoff of their own."""
+
+    counts: NDArray[np.float64]
+    values: NDArray[np.float64]
+    """Sums; 0 where nothing was bought, or nothing carries a value."""
+
+
+def count_purchases(
+    con: duckdb.DuckDBPyConnection,
+    target: Target,
+    amount: str,
+    users: Sequence[str],
+    cutoffs: Sequence[int],
+) -> Purchases:
+    """Target events in [cutoff, cutoff + target.within) and their `amount`, `value` or
+    `property.<name>`.
+
+    Cutoffs are microseconds since 1970 UTC. As with labels, events that arrived late count, and so
+    does what the person did under another id since.
+    """
+    pairs = {
+        "pair": pa.array(range(len(users)), pa.int64()),
+        "user_id": pa.array(list(users), pa.string()),
+        "cutoff_us": pa.array(list(cutoffs), pa.int64()),
+    }
+    con.register("customers", pa.table(pairs))
+    found = con.execute(
+        "WITH present AS (SELECT c.pair, c.cutoff_us, COALESCE(m.current_user_id, c.user_id) "
+        "AS user_id FROM customers AS c LEFT JOIN merged_users AS m USING (user_id)) "
+        "SELECT pair, COUNT(*) AS bought, CAST(COALESCE(SUM(worth), 0) AS DOUBLE) AS worth "
+        f"FROM {_purchases(target, amount)} JOIN present USING (user_id) "
+        "WHERE epoch_us(p.timestamp) >= cutoff_us AND epoch_us(p.timestamp) < cutoff_us + $within "
+        "GROUP BY pair",
+        {"within": target.within // timedelta(microseconds=1)},
+    ).fetchnumpy()
+    con.unregister("customers")
+    counts, values = np.zeros(len(users)), np.zeros(len(users))
+    counts[found["pair"]], values[found["pair"]] = found["bought"], found["worth"]
+    return Purchases(counts, values)
+
+
+def carries_values(con: duckdb.DuckDBPyConnection, target: Target, amount: str) -> bool:
+    """Whether any of the target's events is worth anything."""
+    found = con.execute(f"SELECT BOOL_OR(worth <> 0) FROM {_purchases(target, amount)}").fetchone()
+    return bool(found and found[0])
+
+
+def _purchases(target: Target, amount: str) -> str:
+    """A relation `p` with the target's events, of those who are behind them."""
+    items = "LEFT JOIN items AS i USING (item_id) " if reads_items(target.where) else ""
+    return (
+        f"(SELECT e.user_id, e.timestamp, {amount_of(amount)} AS worth FROM user_events AS e "
+        f"{items}WHERE e.superseded_at IS NULL AND e.name = {quoted(target.event or '')} "
+        f"AND {condition(target.where)}) AS p"
+    )

@@ -1,0 +1,1 @@
+"""Judges a live model that divides users into segments."""

@@ -1,0 +1,1 @@
+"""Objectives that divide users into segments: found, described, refused where there are none."""

@@ -1,0 +1,1 @@
+"""From purchase histories to expected purchases and value: models, their choice, their file."""

@@ -1,0 +1,1 @@
+"""Purchase processes of individual customers, each with its heterogeneity, and their fit."""

@@ -1,0 +1,92 @@
+"""Refuse before training: are there customers enough, and do they come back?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import duckdb
+import numpy as np
+
+from tidemill.errors import NotReadyError
+from tidemill.objective import Objective
+from tidemill_features.labels import label_users
+from tidemill_features.purchases import carries_values
+from tidemill_features.sql import condition, known_at, reads_items
+from tidemill_pipelines.readiness import WindowCount, check_target_occurs, first_event
+from tidemill_pipelines.valuing.customers import value_of
+from tidemill_pipelines.valuing.windows import ValueWindows, plan_value_windows
+
+_LEAST_TEST_BUYERS = 10
+"""With fewer who bought again in the test window, no comparison means anything."""
+
+
+@dataclass(frozen=True)
+class ValueReadiness:
+    """What the data can carry."""
+
+    windows: ValueWindows
+    counts: list[WindowCount]
+    """Training cutoffs, then the test cutoff; positives are those who bought again."""
+
+
+def check_value_readiness(
+    con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime
+) -> ValueReadiness:
+    """Count customers at every cutoff. Raises NotReadyError with the number that falls short."""
+    first = first_event(con, at)
+    check_target_occurs(con, objective, at)
+    block, training = value_of(objective), objective.spec.training
+    if not carries_values(con, objective.target, block.value):
+        raise NotReadyError(
+            f"no '{block.event}' carries a number in `{block.value}`, so none is worth anything",
+            hint="name the property that does in `lifetime_value.value`, or import values",
+        )
+    windows = plan_value_windows(first, at, block.within, training.every, training.cutoffs)
+    counts = [_count(con, objective, windows, cutoff) for cutoff in (*windows.train, windows.test)]
+    _check_counts(objective, counts)
+    return ValueReadiness(windows, counts)
+
+
+def _count(
+    con: duckdb.DuckDBPyConnection, objective: Objective, windows: ValueWindows, cutoff: datetime
+) -> WindowCount:
+    users = _customers(con, objective, cutoff)
+    target = replace(objective.target, within=windows.judged)
+    return WindowCount(
+        cutoff.isoformat(), len(users), int(np.sum(label_users(con, target, cutoff, users)))
+    )
+
+
+def _customers(con: duckdb.DuckDBPyConnection, objective: Objective, cutoff: datetime) -> list[str]:
+    """Who bought in `active_within` before the cutoff, as known then."""
+    target = objective.target
+    items = "LEFT JOIN items AS i USING (item_id)" if reads_items(target.where) else ""
+    rows = con.execute(
+        f"SELECT DISTINCT e.user_id FROM user_events AS e {items} WHERE e.name = $name "
+        f"AND {known_at('$cutoff', 'e')} AND e.timestamp >= $since AND {condition(target.where)}",
+        {
+            "name": target.event,
+            "cutoff": cutoff,
+            "since": cutoff - objective.spec.population.active_within,
+        },
+    ).fetchall()
+    return [user for (user,) in rows]
+
+
+def _check_counts(objective: Objective, counts: list[WindowCount]) -> None:
+    *train, test = counts
+    minimum = objective.spec.training.minimum_positives
+    found = sum(count.positives for count in train)
+    if found < minimum:
+        raise NotReadyError(
+            f"{found} customers bought again in {len(train)} training windows, and `training."
+            f"minimum_positives` asks for {minimum}",
+            hint="a longer `within`, a longer `population.active_within` or older events give more",
+        )
+    if test.positives < _LEAST_TEST_BUYERS:
+        raise NotReadyError(
+            f"{test.positives} of {test.users} customers bought again in the test window from "
+            f"{test.cutoff[:10]}, fewer than {_LEAST_TEST_BUYERS}: no model could be judged",
+            hint="a longer `within` or a longer `population.active_within` gives more",
+        )

@@ -1,0 +1,1 @@
+"""What training, serving and monitoring of segments share."""

@@ -146,7 +146,7 @@ def judge_features(material: Material) -> Finding:
     columns = {name: rows.column(name).astype(np.float64) for name in rows.features}
     found = too_powerful(columns, rows.labels, rows.cutoffs, lambda name: without(event_of[name]))
     own = [power for power in found if power.sign != "fades" and event_of[power.column]]
-    return of_power([(power.column, power) for power in own])
+    return of_power([(power.column, power) for power in own], is_own=True)
 
 
 def _labelled(material: Material) -> Rows:

@@ -142,7 +142,9 @@ _LATER = {
 }
 
 
-def of_power(found: Sequence[tuple[str, Power]]) -> Finding:
+def of_power(found: Sequence[tuple[str, Power]], *, is_own: bool = False) -> Finding:
+    """`is_own`: the columns are the home's own features, whose rebuild shows that none of them
+    reads the future; then what tells so much is worth a look and no proof."""
     check = "leakage-power"
     why = "Hardly anything that is known beforehand tells an outcome for certain."
     if not found:
@@ -151,7 +153,8 @@ def of_power(found: Sequence[tuple[str, Power]]) -> Finding:
     listed = "; ".join(_power(name, power) for name, power in list(of_column.items())[:_SHOWN])
     facts = {"columns": sorted(of_column), "power": [vars(power) for _, power in found]}
     do = "find out when these columns are filled; leave them out unless it is before the cutoff"
-    return blocking(check, f"Too good to be true: {listed}.", why, do, **facts)
+    say = warning if is_own else blocking
+    return say(check, f"Too good to be true: {listed}.", why, do, **facts)
 
 
 def _power(name: str, power: Power) -> str:

@@ -29,6 +29,7 @@ from tidemill_serving.predictor import Answer, LogWriteError
 from tidemill_serving.recommender import Recommendations, Recommender
 from tidemill_serving.recommender_model import Found
 from tidemill_serving.repository import Repository, Served
+from tidemill_serving.turns import Turns
 
 logger = logging.getLogger("tidemill.serving")
 
@@ -42,6 +43,7 @@ class App:
     def __init__(self, repository: Repository, metrics: Metrics) -> None:
         self._repository = repository
         self._metrics = metrics
+        self._turns = Turns()
 
     def answer(self, request: Request) -> Reply | Awaitable[Reply]:
         try:
@@ -154,8 +156,12 @@ class App:
 
         pending = served.submit(prepared)
         if pending is None:
-            return finish(served.search(prepared))
+            return self._finish_in_turn(lambda: finish(served.search(prepared)))
         return _finish_later(pending, finish)
+
+    async def _finish_in_turn(self, finish: Callable[[], Reply]) -> Reply:
+        await self._turns.take()
+        return finish()
 
     def _ready(self, name: str | None = None) -> Reply:
         ready = self._repository.ready

@@ -40,6 +40,7 @@ docs: $(VENV)/.installed-dev  ## write the pages that are made from the code
 	$(BIN)/python -m tidemill.objective.reference > docs/objectives.md
 	$(BIN)/python -m tidemill.events.plan.reference > docs/tracking-plan.md
 	$(BIN)/python -m tidemill.cli.reference > docs/cli.md
+	$(BIN)/python -m tidemill.experiments.vectors > docs/assignment-vectors.json
 	$(BIN)/python tools/values.py
 	$(BIN)/python -m tidemill.objective.crd > helm/tidemill/files/objectives.tidemill.dev.yaml
 
@@ -72,6 +73,9 @@ bench-monitoring: $(VENV)/.installed-dev  ## false alarms and detection of monit
 
 bench-experiments: $(VENV)/.installed-dev  ## errors, power and intervals of simulated experiments
 	$(BIN)/python benchmarks/experiments.py
+	$(BIN)/python benchmarks/assignment.py
+	$(BIN)/python benchmarks/launches.py
+	$(BIN)/python benchmarks/experiment_scale.py
 
 image-sizes: $(VENV)/.installed-dev  ## installed size of each image's packages
 	$(BIN)/python benchmarks/image_sizes.py

@@ -14,8 +14,9 @@ from tidemill_serving.errors import UnavailableError
 from tidemill_serving.predictor import Answer, Predictor, Query
 from tidemill_serving.recommendation_query import RecommendationQuery
 from tidemill_serving.recommendation_v1 import lists_of
-from tidemill_serving.recommender import Recommendations
+from tidemill_serving.recommended import Recommendations
 from tidemill_serving.repository import Served
+from tidemill_serving.rest_v1 import in_experiment, scores_of
 from tidemill_serving.tensors import check_users
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def predict_all(served: Served, progress: Progress) -> Iterator[Answered]:
 def write_parquet(answers: Iterable[Answered], path: Path) -> int:
     """Write answers as they come, and return the number of rows. The file appears once whole.
 
-    Scores have one row a user: user_id, score, grade, model_version, cold_start, prediction_id.
-    Recommendations have one row an item: user_id, position (from 1), item_id, score, probability,
-    model_version, cold_start, prediction_id.
+    Scores have one row a user: user_id, score, grade, model_version, arm, cold_start,
+    prediction_id. Recommendations have one row an item: user_id, position (from 1), item_id, score,
+    probability, model_version, arm, cold_start, prediction_id. Outside experiments arm is null.
     """
     import pyarrow.parquet as pq
 
@@ -79,21 +80,11 @@ def write_parquet(answers: Iterable[Answered], path: Path) -> int:
 
 def rows_of(answer: Answered) -> list[dict[str, Any]]:
     """One object for each user, for people and for JSON."""
-    if isinstance(answer, Recommendations):
-        return lists_of(answer)
-    columns = zip(
-        answer.users, answer.scores.tolist(), answer.grades, answer.cold_start.tolist(), strict=True
-    )
-    return [
-        {
-            "user_id": user,
-            "score": score,
-            "grade": grade,
-            "cold_start": cold,
-            "model_version": answer.model_version,
-        }
-        for user, score, grade, cold in columns
+    rows = lists_of(answer) if isinstance(answer, Recommendations) else scores_of(answer)
+    predictions: list[dict[str, Any]] = in_experiment(answer.exposed, answer.prediction_id, rows)[
+        "predictions"
     ]
+    return predictions
 
 
 def _ask(served: Served, users: Sequence[str]) -> Answered:
@@ -107,6 +98,7 @@ def _table(answer: Answered) -> pa.Table:
 
     about = {
         "model_version": pa.string(),
+        "arm": pa.string(),
         "cold_start": pa.bool_(),
         "prediction_id": pa.string(),
     }
@@ -125,11 +117,11 @@ def _table(answer: Answered) -> pa.Table:
             "user_id": answer.users,
             "score": answer.scores,
             "grade": answer.grades,
+            "model_version": answer.versions,
+            "arm": answer.exposed.arms or [None] * len(answer.users),
             "cold_start": answer.cold_start,
         }
-    count = len(columns["score"])
-    columns["model_version"] = [answer.model_version] * count
-    columns["prediction_id"] = [answer.prediction_id] * count
+    columns["prediction_id"] = [answer.prediction_id] * len(columns["score"])
     return pa.table(columns, schema=pa.schema({**types, **about}))
 
 
@@ -137,11 +129,14 @@ def _item_columns(answer: Recommendations) -> dict[str, Any]:
     """One entry for each item that is there."""
     there = np.arange(answer.items.shape[1]) < answer.lengths[:, None]
     row, position = np.nonzero(there)
+    rows, arms = row.tolist(), answer.exposed.arms
     return {
-        "user_id": [answer.users[at] for at in row.tolist()],
+        "user_id": [answer.users[at] for at in rows],
         "position": position + 1,
         "item_id": answer.items[there].tolist(),
         "score": answer.scores[there],
         "probability": answer.probabilities[there],
+        "model_version": [answer.versions[at] for at in rows],
+        "arm": [arms[at] if arms else None for at in rows],
         "cold_start": answer.cold_start[row],
     }

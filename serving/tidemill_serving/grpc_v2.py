@@ -20,7 +20,7 @@ from tidemill_serving.errors import NotFoundError, RequestError
 from tidemill_serving.forms import Form, form_of
 from tidemill_serving.metrics import Metrics
 from tidemill_serving.predictor import Answer
-from tidemill_serving.recommender import Recommendations
+from tidemill_serving.recommended import Recommendations
 from tidemill_serving.repository import Repository
 from tidemill_serving.rest_v2 import EXTENSIONS, describe_model, read_id
 from tidemill_serving.tensors import Tensor, check_outputs, pack_output

@@ -14,6 +14,7 @@ from tidemill.objective import refuse_alert
 from tidemill.objective.schema import Index
 from tidemill.online import online_address
 from tidemill_serving.errors import NotFoundError, show
+from tidemill_serving.experiments import Stamp, load_arms, stamp_of
 from tidemill_serving.model import Model, load_model
 from tidemill_serving.predictor import Predictor, ThreadLogs
 from tidemill_serving.recommender import Recommender
@@ -47,6 +48,7 @@ class Repository:
         self._seen: dict[str, tuple[Path, bool, Path | None]] = {}
         """Where a model was loaded from, whether its catalogue was there then, and who was in its
         shadow."""
+        self._experiments: dict[str, Stamp] = {}
         self._logs: dict[str, ThreadLogs] = {}
         self._kept: dict[str, str] = {}
         """Why a model does not follow what it reads; said once."""
@@ -106,6 +108,8 @@ class Repository:
             target = link.resolve()
             if self._seen.get(name) != self._source(name, link, target):
                 self._exchange(name, link, target)
+            elif name in self._predictors:
+                self._follow_experiment(name)
             if name in self._predictors:
                 self._follow(name)
 
@@ -134,11 +138,35 @@ class Repository:
             if isinstance(model, RecommenderModel)
             else Predictor(model, self._home, logs, self._load_shadow(name, link))
         )
+        self._join(name, served)
         before = self._predictors.get(name)
         self._predictors = {**self._predictors, name: served}
         if isinstance(before, Predictor) and before.shadow is not None:
             before.shadow.close()
         logger.info("serving %s version %s", name, model.version)
+
+    def _follow_experiment(self, name: str) -> None:
+        served = self._predictors[name]
+        if stamp_of(self._home, served.model.metadata.objective) != self._experiments[name]:
+            self._join(name, served)
+
+    def _join(self, name: str, served: Served) -> None:
+        """Have `served` answer as the experiment says that runs, or as none does."""
+        objective = served.model.metadata.objective
+        self._experiments[name] = stamp_of(self._home, objective)
+        logs = self._logs[objective]
+        if isinstance(served, Predictor):
+            served.take_part(
+                load_arms(self._home, served.model, lambda m: Predictor(m, self._home, logs))
+            )
+        else:
+            served.take_part(
+                load_arms(
+                    self._home,
+                    served.model,
+                    lambda m: Recommender(m, self._home, logs, self._index),
+                )
+            )
 
     def _load_shadow(self, name: str, link: Path) -> Shadow | None:
         """The challenger beside the champion; None when there is none, or none that can score."""

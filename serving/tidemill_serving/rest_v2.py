@@ -13,7 +13,7 @@ from tidemill_serving.forms import Form, form_of
 from tidemill_serving.json_body import parse_object
 from tidemill_serving.predictor import Answer, Query
 from tidemill_serving.recommendation_query import RecommendationQuery
-from tidemill_serving.recommender import Recommendations
+from tidemill_serving.recommended import Recommendations
 from tidemill_serving.repository import Served
 from tidemill_serving.tensors import Tensor, check_outputs, pack_output
 

@@ -44,6 +44,11 @@ _metric = _one_of(
     "users",
     "value",
 )
+_amount = _one_of(
+    (PROPERTY,),
+    "expected 'value' or 'property.<name>', a numeric property",
+    "value",
+)
 
 Attribute = Annotated[str, _text, *_attribute]
 """`item.<name>`."""
@@ -55,3 +60,5 @@ Value = Annotated[str, _text, *_value]
 """`event` or `item.<name>`."""
 Metric = Annotated[str, _text, *_metric]
 """`count`, `users`, `value` or `property.<name>`."""
+Amount = Annotated[str, _text, *_amount]
+"""`value` or `property.<name>`."""

@@ -18,6 +18,7 @@ from tidemill.objective.alerting import Alert
 from tidemill.objective.block import Block
 from tidemill.objective.cel import rules
 from tidemill.objective.duration import Duration, format_duration
+from tidemill.objective.experimenting import DeclaredExperiment
 from tidemill.objective.fields import Property
 from tidemill.objective.kubernetes_metadata import (
     NAME_PATTERN,
@@ -37,6 +38,8 @@ Index = Literal["exact", "approximate"]
 Type = Literal["propensity", "churn", "recommendation", "next_best_offer", "alert"]
 _TYPES: tuple[str, ...] = get_args(Type)
 _ONE_TYPE = f"exactly one of {', '.join(_TYPES)} must be given"
+_NOTHING_SERVED = "an alert serves nothing, so it has no experiment"
+_NOTHING_CHOSEN = "a bandit allocates recommendations and offers alone"
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,13 @@ class Spec(Block):
             (
                 f"[{', '.join(f'has(self.{name})' for name in _TYPES)}].exists_one(given, given)",
                 _ONE_TYPE,
-            )
+            ),
+            ("!has(self.experiment) || !has(self.alert)", _NOTHING_SERVED),
+            (
+                "!has(self.experiment) || !self.experiment.bandit || "
+                "has(self.recommendation) || has(self.next_best_offer)",
+                _NOTHING_CHOSEN,
+            ),
         )
     )
 
@@ -202,6 +211,9 @@ class Spec(Block):
     """From how much history, and when."""
     serving: Serving = Serving()
     """On how many servers, and how."""
+    experiment: DeclaredExperiment | None = None
+    """How its effect is measured; not at all if left out. It begins with `tidemill experiment
+    start`."""
     monitoring: Monitoring = Monitoring()
     """How often the running model is checked, and what follows."""
 
@@ -211,6 +223,16 @@ class Spec(Block):
         if len(given) != 1:
             found = " and ".join(given) or "none of them"
             raise ValueError(f"{_ONE_TYPE}, found {found}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_experiment(self) -> Self:
+        if self.experiment is None:
+            return self
+        if self.alert is not None:
+            raise ValueError(_NOTHING_SERVED)
+        if self.experiment.bandit and not (self.recommendation or self.next_best_offer):
+            raise ValueError(_NOTHING_CHOSEN)
         return self
 
 
@@ -281,7 +303,7 @@ class Objective(Block):
     def hash(self) -> str:
         """12 hex digits that change when the model would: what is predicted, for whom, and how
         it is trained, but not when it is trained, served or watched."""
-        spec = self.spec.model_dump(mode="json", exclude={"serving", "monitoring"})
+        spec = self.spec.model_dump(mode="json", exclude={"serving", "experiment", "monitoring"})
         del spec["training"]["schedule"]
         if self.spec.alert is None:  # what nobody declared changes no model
             del spec["alert"]

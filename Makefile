@@ -53,6 +53,7 @@ bench-serving: $(VENV)/.installed-dev  ## CPU time a request beside kserve and F
 
 bench-recommendation: $(VENV)/.installed-dev  ## recommenders beside each other; position bias
 	$(BIN)/python benchmarks/recommendation.py
+	$(BIN)/python benchmarks/recommendation_training.py
 	$(BIN)/python benchmarks/position_bias.py
 
 bench-operator: $(VENV)/.installed-dev  ## a thousand Objectives on one operator

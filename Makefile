@@ -41,6 +41,7 @@ docs: $(VENV)/.installed-dev  ## write the pages that are made from the code
 	$(BIN)/python -m tidemill.objective.reference > docs/objectives.md
 	$(BIN)/python -m tidemill.events.plan.reference > docs/tracking-plan.md
 	$(BIN)/python -m tidemill.cli.reference > docs/cli.md
+	$(BIN)/python -m tidemill.experiments.vectors > docs/assignment-vectors.json
 	$(BIN)/python tools/values.py
 	$(BIN)/python -m tidemill.objective.crd > helm/tidemill/files/objectives.tidemill.dev.yaml
 
@@ -53,6 +54,7 @@ bench-serving: $(VENV)/.installed-dev  ## CPU time a request beside kserve and F
 
 bench-recommendation: $(VENV)/.installed-dev  ## recommenders beside each other; position bias
 	$(BIN)/python benchmarks/recommendation.py
+	$(BIN)/python benchmarks/recommendation_training.py
 	$(BIN)/python benchmarks/position_bias.py
 
 bench-operator: $(VENV)/.installed-dev  ## a thousand Objectives on one operator
@@ -73,6 +75,9 @@ bench-monitoring: $(VENV)/.installed-dev  ## false alarms and detection of monit
 
 bench-experiments: $(VENV)/.installed-dev  ## errors, power and intervals of simulated experiments
 	$(BIN)/python benchmarks/experiments.py
+	$(BIN)/python benchmarks/assignment.py
+	$(BIN)/python benchmarks/launches.py
+	$(BIN)/python benchmarks/experiment_scale.py
 
 bench-segmentation: $(VENV)/.installed-dev  ## segments on users with and without kinds among them
 	$(BIN)/python benchmarks/segmentation.py

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
-from monitoring_streams import DAYS, NAMES, Window, promise_of
+from monitoring_streams import DAYS, NAMES, Window, promise_of, score
 
-from tidemill_monitoring.base_rate import judge_base_rate
+from tidemill_monitoring.base_rate import judge_base_rate, usual_rate
+from tidemill_monitoring.decay.estimate import ScoredUsers, judge_estimate
+from tidemill_monitoring.decay.features import Origin, judge_decay
+from tidemill_monitoring.decay.known import KnownRows, sample_users
+from tidemill_monitoring.decay.segments import Slices, judge_segments
 from tidemill_monitoring.drift import Population
 from tidemill_monitoring.earlier import MOST_WINDOWS, Earlier, EarlierWindow, remember
 from tidemill_monitoring.performance import Outcomes, judge_performance
@@ -49,16 +53,35 @@ class Monitor:
         return {verdict.concern.value: verdict.status for verdict in verdicts}
 
     def verdicts(self, window: Window) -> tuple[Verdict, ...]:
-        """Every concern that needs no event log beyond its daily counts."""
+        """Every concern that needs no event log beyond its daily counts, and no online store."""
         tested = self.reference
         outcomes = Outcomes(window.scores, window.grades, window.labels)
         trained = float(tested.labels.mean())
+        usual = usual_rate(trained, len(tested.users), self.history)
         return (
             self._quality(window),
             self._skew(window),
             self._drift(window),
             judge_performance(outcomes, promise_of(tested)),
-            judge_base_rate(window.labels, window.scores, trained, len(tested.users)),
+            judge_base_rate(window.labels, window.scores, usual),
+            *(self._decay(window) if self.names is NAMES else ()),
+        )
+
+    def _decay(self, window: Window) -> tuple[Verdict, ...]:
+        """What needs the model itself, which is known of the synthetic streams."""
+        then, now = sample_users(known(self.reference), known(window))
+        origins = {name: Origin(name, None) for name in self.names}
+        promised = promise_of(self.reference)
+        return (
+            judge_decay(then, now, self.names, origins, score),
+            judge_segments(then, now, slices(then), slices(now)),
+            judge_estimate(
+                ScoredUsers(self.reference.users, self.reference.scores),
+                ScoredUsers(window.users, window.scores),
+                window.grades,
+                promised.metrics["auc"],
+                None,
+            ),
         )
 
     def _earlier(self) -> Earlier:
@@ -95,6 +118,22 @@ class Monitor:
         before, now = (population(each) for each in (self.reference, window))
         windows = [*(population(each) for each in self.trained), before]
         return Sides(before, self.reference.labels, now, windows, [*self.names, SCORE])
+
+
+def known(window: Window) -> KnownRows:
+    """Every user with their outcome, at one instant."""
+    cutoffs = np.full(len(window.users), int(window.start.timestamp() * 1e6))
+    return KnownRows(window.users, cutoffs, window.vectors, window.scores, window.labels)
+
+
+def slices(rows: KnownRows) -> Slices:
+    """Four bands of each of three normal features, two that the model reads and one it does not;
+    and who has a value that others miss."""
+    found = {}
+    for column in (0, 1, 5):
+        band = np.searchsorted((-1, 0, 1), rows.vectors[:, column])
+        found |= {f"{NAMES[column]} band {number}": band == number for number in range(4)}
+    return found | {f"has {NAMES[-1]}": ~np.isnan(rows.vectors[:, -1])}
 
 
 def population(window: Window) -> Population:

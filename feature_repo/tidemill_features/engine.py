@@ -16,7 +16,7 @@ from tidemill_features.sql import DAY_US, feature_query
 
 KEYS = ("user_id", "event_timestamp")
 # The query speaks Spark where the two have different names for the same function.
-_SPARK_NAMES = "CREATE OR REPLACE TEMP MACRO unix_micros(instant) AS epoch_us(instant)"
+SPARK_NAMES = "CREATE OR REPLACE TEMP MACRO unix_micros(instant) AS epoch_us(instant)"
 
 
 def compute_features(
@@ -32,7 +32,7 @@ def compute_features(
     cutoff and user.
     """
     parts = []
-    con.execute(_SPARK_NAMES)
+    con.execute(SPARK_NAMES)
     if users is not None:
         con.register("wanted_users", pa.table({"user_id": pa.array(list(users), pa.string())}))
     by_time_of_day: dict[int, list[int]] = {}

@@ -1,4 +1,5 @@
-"""What follows a run of the monitor: receivers are told, metrics and the history page renewed.
+"""What follows a run of the monitor: receivers are told, the running experiment goes on its way,
+metrics and the history page are renewed.
 
 None of it can spoil the verdict, which is written before: whatever goes wrong here is one line.
 """
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 
 from rich.markup import escape
 
+from tidemill.experiments.standing import Standing
 from tidemill.home import Home
 from tidemill.objective import Objective
 from tidemill_monitoring.metrics import write_metrics
@@ -27,6 +29,21 @@ def tell(home: Home, objective: Objective, run: MonitorRun, log: Log) -> None:
         lambda: notify(home, run, receivers_of(objective, os.environ), log),
         log,
     )
+
+
+def act(home: Home, objective: Objective, at: datetime, log: Log) -> Standing | None:
+    """Judge and move on the running experiment; None where none runs, or it cannot be judged."""
+    if objective.spec.alert is not None:
+        return None
+    found: list[Standing | None] = []
+    from tidemill_monitoring.experiments.acting import act_on_experiment  # scipy
+
+    _spared(
+        "the experiment was not judged",
+        lambda: found.append(act_on_experiment(home, objective, at, log)),
+        log,
+    )
+    return found[0] if found else None
 
 
 def keep_record(home: Home, objective: Objective, log: Log) -> None:

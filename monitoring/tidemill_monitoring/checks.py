@@ -10,7 +10,7 @@ import numpy as np
 
 from tidemill.errors import BundleError
 from tidemill_monitoring import performance
-from tidemill_monitoring.base_rate import judge_base_rate
+from tidemill_monitoring.base_rate import judge_base_rate, usual_rate
 from tidemill_monitoring.inputs import MonitorInputs
 from tidemill_monitoring.populations import SCORE, Comparison, Sides, compare, read_sides
 from tidemill_monitoring.quality import DeadFeatures, find_dead_features, judge_quality
@@ -112,9 +112,11 @@ def check_outcomes(inputs: MonitorInputs) -> tuple[Verdict, Verdict]:
     outcomes = performance.Outcomes(closed.scores, closed.grades, labels)
     judged = performance.judge_performance(outcomes, promise)
     cutoffs = [from_us(cutoff).isoformat() for cutoff in np.unique(closed.cutoffs)]
+    trained_users = len(np.unique(test.users))
+    usual = usual_rate(promised.base_rate, trained_users, inputs.earlier.apart)
     return (
         replace(judged, evidence={**judged.evidence, "cutoffs": cutoffs}),
-        judge_base_rate(labels, closed.scores, promised.base_rate, len(np.unique(test.users))),
+        judge_base_rate(labels, closed.scores, usual),
     )
 
 

@@ -1,4 +1,4 @@
-"""`tidemill monitor`."""
+"""`tidemill monitor`, and the commands of experiments."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tidemill.cli import console
 from tidemill.cli.options import At, Json, TerminationLog, instant_or_log_end
 from tidemill.errors import TidemillError
 from tidemill.home import Home
+from tidemill_monitoring.experiments.cli import register as register_experiments
 
 if TYPE_CHECKING:
     from tidemill.objective import Objective
@@ -25,8 +26,9 @@ EXIT_CODES = {"ok": 0, "watch": 0, "act": 3, "undecided": 4}
 
 
 def register(app: typer.Typer) -> None:
-    """Add the monitor command to the CLI."""
+    """Add the monitor and experiment commands to the CLI."""
     app.command()(monitor)
+    register_experiments(app)
 
 
 def monitor(
@@ -56,6 +58,9 @@ def monitor(
     the usual variation give, and those of the `--window` before again, for late arrivals. An
     incident is one verdict until it is over.
 
+    A running experiment is judged as well. A challenger that has to win one goes live, or goes,
+    when that is decided, and the arms of a bandit get their shares of tomorrow.
+
     Verdicts are **ok**, **watch** (look when you can), **act**, or **undecided** (the sentence says
     what is missing). A retraining starts only with `--retrain`, outside the cooldown, and never on
     broken data.
@@ -63,7 +68,7 @@ def monitor(
     Exit codes: 0 ok or watch; 1 the monitor, or the retraining it started, failed; 3 act;
     4 nothing could be decided. With `--termination-log`: 0 for every verdict, 1 for a failure.
     """
-    from tidemill_monitoring.afterwards import keep_record, tell  # keeps --help fast
+    from tidemill_monitoring.afterwards import act, keep_record, tell  # keeps --help fast
     from tidemill_monitoring.alerting.declared import resolve_monitored
     from tidemill_monitoring.render import render_run
     from tidemill_monitoring.termination import termination_message, write_message
@@ -76,13 +81,15 @@ def monitor(
     else:
         console.out.print(render_run(run, folder))
     tell(home, declared, run, console.log)
+    # Before a retraining: its challenger must meet the champion that an experiment leaves behind.
+    standing = act(home, declared, datetime.fromisoformat(run.at), console.log)
     try:
         if retrain and run.decision.retrain:
             _retrain(home, objective, declared, run)
     finally:
         keep_record(home, declared, console.log)
     if termination_log is not None:
-        write_message(termination_log, termination_message(run))
+        write_message(termination_log, termination_message(run, standing))
         return
     raise typer.Exit(EXIT_CODES[run.status])
 

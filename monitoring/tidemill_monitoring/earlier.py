@@ -32,6 +32,8 @@ class EarlierWindow:
     """Drift effect of each column, the score among them."""
     drifted: frozenset[str]
     """Columns that were worth a look or an alarm."""
+    outcomes: tuple[float, int] | None = None
+    """Share of users with the outcome, and how many users; None while none was known."""
 
     @property
     def in_control(self) -> bool:
@@ -110,9 +112,11 @@ def remember(stored: Mapping[str, Any]) -> EarlierWindow:
     """An earlier window from the content of its verdict.json."""
     verdicts = {verdict["concern"]: verdict for verdict in stored["verdicts"]}
     drift = verdicts.get(Concern.DRIFT.value, {}).get("evidence", {})
+    base = verdicts.get(Concern.BASE_RATE.value, {}).get("evidence", {})
     return EarlierWindow(
         at=datetime.fromisoformat(stored["at"]),
         statuses={concern: Status(verdict["status"]) for concern, verdict in verdicts.items()},
         effects=drift.get("effects", {}),
         drifted=frozenset(drift.get("drifted_features", ())),
+        outcomes=(base["rate"], base["users"]) if "rate" in base else None,
     )

@@ -1,7 +1,8 @@
 """What the monitor needs from the prediction log: newest vectors, and answers with known outcomes.
 
 Everything is placed in time by the cutoff of its vector, the instant a prediction speaks from, so
-that a replayed history is judged like a live one. Cold starts have no vector and are left out.
+that a replayed history is judged like a live one. Cold starts have no vector and are left out, and
+so is what another arm of an experiment than the champion's answered.
 """
 
 from __future__ import annotations
@@ -143,7 +144,9 @@ class _Judged:
             return np.empty(0, dtype=np.intp)
         is_member = self.bundle.population.contains(frame.vectors[:, self.recency])
         is_named = np.fromiter((user is not None for user in frame.users), np.bool_)
-        return np.flatnonzero(~frame.cold_start & (frame.cutoffs <= end) & is_member & is_named)
+        is_asked = ~frame.cold_start & (frame.cutoffs <= end)
+        is_heard = frame.by_champion(len(frame.users))
+        return np.flatnonzero(is_asked & is_heard & is_member & is_named)
 
 
 def _to_vectors(rows: AnswerRows | None, width: int) -> ServedVectors:

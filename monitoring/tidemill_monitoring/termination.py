@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidemill.errors import TidemillError
 from tidemill_monitoring.verdicts import Concern, MonitorRun
 
 if TYPE_CHECKING:
+    from tidemill.experiments.standing import Standing
     from tidemill_monitoring.event_log.report import QualityReport
 
 _LARGEST_BYTES = 4096
 """Kubernetes cuts longer messages off, and half a JSON object is none."""
 
 
-def termination_message(run: MonitorRun) -> str:
-    """Compact JSON of at most 4096 bytes: at, status, drift, sentence, retrain, reason.
+def termination_message(run: MonitorRun, standing: Standing | None = None) -> str:
+    """Compact JSON of at most 4096 bytes: at, status, drift, sentence, retrain, reason, and how the
+    newest experiment stands, if there is one.
 
     `sentence` is the first of the most serious verdicts; `drift` is empty for an alert.
     """
     worst = next(verdict for verdict in run.verdicts if verdict.status == run.status)
     drift = (each.status.value for each in run.verdicts if each.concern == Concern.DRIFT)
-    facts = {
+    facts: dict[str, Any] = {
         "at": run.at,
         "status": run.status.value,
         "drift": next(drift, ""),
@@ -31,6 +34,8 @@ def termination_message(run: MonitorRun) -> str:
         "retrain": run.decision.retrain,
         "reason": run.decision.reason,
     }
+    if standing is not None:
+        facts["experiment"] = _shown(standing)
     return _fitting(facts)
 
 
@@ -58,13 +63,31 @@ def write_message(path: Path, message: str) -> None:
         ) from error
 
 
-def _fitting(facts: dict[str, str | bool]) -> str:
+def _shown(standing: Standing) -> dict[str, Any]:
+    """As the operator's status says it, the lift in percent."""
+    is_known = standing.lift is not None
+    is_bounded = standing.lower is not None and standing.upper is not None
+    return {
+        "name": standing.experiment,
+        "at": standing.at.isoformat(),
+        "arms": [{"name": name, "users": users} for name, users in standing.users.items()],
+        "arm": standing.arm,
+        "metric": standing.metric,
+        "lift": f"{standing.lift:+.1%}" if is_known else "",
+        "interval": f"{standing.lower:+.1%} to {standing.upper:+.1%}" if is_bounded else "",
+        "verdict": standing.verdict,
+        "sentence": standing.sentence,
+    }
+
+
+def _fitting(facts: Mapping[str, Any]) -> str:
     """The JSON, its longest text cut until it fits."""
     while len((text := _compact(facts)).encode()) > _LARGEST_BYTES:
-        longest = max(facts, key=lambda key: len(str(facts[key])))
-        facts = {**facts, longest: str(facts[longest])[:-100] + "…"}
+        texts = {key: value for key, value in facts.items() if isinstance(value, str)}
+        longest = max(texts, key=lambda key: len(texts[key]))
+        facts = {**facts, longest: texts[longest][:-100] + "…"}
     return text
 
 
-def _compact(facts: dict[str, str | bool]) -> str:
+def _compact(facts: Mapping[str, Any]) -> str:
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))

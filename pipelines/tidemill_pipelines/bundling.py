@@ -18,6 +18,7 @@ from tidemill.bundle import (
     MODEL_FILE,
     REFERENCE_FILE,
     BundleMetadata,
+    RecencyRule,
 )
 from tidemill.grading import grade_thresholds
 from tidemill.objective import Objective
@@ -25,7 +26,7 @@ from tidemill_features.catalog import FEATURE_VIEW
 from tidemill_pipelines.dataset import CURRENT, TEST, TRAIN, read_split
 from tidemill_pipelines.evaluate import write_reference
 from tidemill_pipelines.onnx_file import attach_metadata, open_session, run
-from tidemill_pipelines.population import population_rule
+from tidemill_pipelines.population import baseline_feature, population_rule
 
 _PACKAGES = ("torch", "onnx", "onnxruntime", "numpy", "feast", "duckdb", "tidemill")
 
@@ -45,6 +46,7 @@ def make_bundle(
         features=train.features,
         horizon_days=objective.target.within.total_seconds() / 86_400,
         population=population_rule(objective),
+        rule=RecencyRule(feature=baseline_feature(objective), absent=objective.target.absent),
         base_rate=float(train.labels[train.cutoffs == train.cutoffs.max()].mean()),
         grade_shares=DEFAULT_GRADE_SHARES,
         grade_thresholds=grade_thresholds(run(session, current.vectors), DEFAULT_GRADE_SHARES),

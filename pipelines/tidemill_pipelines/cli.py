@@ -90,6 +90,8 @@ def train(
     outcome = "[green]is live[/]" if live else "[yellow]was refused[/]"
     if "shadow" in newest["aliases"]:
         outcome = "[green]is in the champion's shadow[/]"
+    if "challenger" in newest["aliases"]:
+        outcome = "[green]has to win an experiment[/]"
     console.out.print(
         f"{declared.name} version {newest['version']} {outcome}: "
         f"{newest['tags'].get('tidemill.gate', '')} ({time.monotonic() - started:.0f} s)"

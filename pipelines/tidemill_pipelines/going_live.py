@@ -35,6 +35,13 @@ def go_into_shadow(home: Home, objective: str, version: str, at: datetime) -> No
     registry.put_in_shadow(objective, version)
 
 
+def go_to_the_test(home: Home, objective: str, version: str, at: datetime | None) -> None:
+    """As `go_live`, but the champion stays, and `version` may answer an experiment's arm."""
+    registry = Registry(home)
+    _bring_online(home, registry, objective, version, at)
+    registry.put_to_the_test(objective, version)
+
+
 def _bring_online(
     home: Home, registry: Registry, objective: str, version: str, at: datetime | None
 ) -> None:

@@ -42,7 +42,7 @@ class ShadowFacts:
 class ShadowVerdict:
     """What becomes of a challenger, and why."""
 
-    decision: Literal["waits", "promote", "refuse"]
+    decision: Literal["waits", "promote", "launch", "refuse"]
     reason: str
 
 

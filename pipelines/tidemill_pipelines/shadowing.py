@@ -19,7 +19,7 @@ from tidemill.events import EventLog
 from tidemill.events.clock import log_end
 from tidemill.home import Home
 from tidemill.objective import Objective
-from tidemill.predictions import read_predictions
+from tidemill.predictions import Predictions, read_predictions
 from tidemill.registry import Registry
 from tidemill_features.labels import label_users
 from tidemill_pipelines.onnx_file import open_session, run
@@ -75,10 +75,16 @@ def read_facts(home: Home, objective: Objective, version: str, since: datetime) 
 def _answers(folder: Path, version: str | None, since_us: int) -> dict[str, _Answer]:
     """Records of one model by their id."""
     return {
-        each.prediction_id: _Answer(each.requested_at, each.users, each.scores)
+        each.prediction_id: _Answer(each.requested_at, _heard(each), each.scores)
         for each in read_predictions(folder)
         if each.model_version == version and each.requested_at >= since_us
     }
+
+
+def _heard(record: Predictions) -> Sequence[str | None]:
+    """The users whom the model answered; None for whom an experiment answered otherwise."""
+    by_champion = record.by_champion(len(record.users)).tolist()
+    return [user if heard else None for user, heard in zip(record.users, by_champion, strict=True)]
 
 
 def _span(answers: dict[str, _Answer]) -> tuple[int, int]:

@@ -203,23 +203,43 @@ def promote(
 ) -> None:
     """Make the version the champion and serve it, with all it reads in the online store.
 
-    One that met a champion goes into its shadow first, if the objective asks for that.
+    One that met a champion goes into its shadow first, or has to win an experiment, or both, if the
+    objective asks for that.
     """
     from tidemill_pipelines.going_live import go_into_shadow, go_live
+    from tidemill_pipelines.launching import is_launched
 
     home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
     at = datetime.fromisoformat(json.loads(Path(readiness_path).read_text())["at"])
     name, reason = declared.name, verdict_of(declared, Path(evaluation_path)).reason
     is_probability = declared.spec.propensity is not None or declared.spec.churn is not None
     period = declared.spec.serving.shadow if is_probability else None
-    if period is not None and rival_tag(Path(evaluation_path)):
+    has_rival = bool(rival_tag(Path(evaluation_path)))
+    if period is not None and has_rival:
         go_into_shadow(home, name, version, at)
         record(home_root, name, "shadowed", reason, version)
         say(f"{name} version {version} is in the champion's shadow for {format_duration(period)}")
         return
+    if is_launched(declared) and has_rival:
+        _launch(home, declared, version, at)
+        return
     go_live(home, name, version, reason, at)
     record(home_root, name, "promoted", reason, version)
     say(f"{name} version {version} is the champion")
+
+
+def _launch(home: Home, objective: Objective, version: str, at: datetime) -> None:
+    from tidemill_pipelines.launching import launch, refusal_of
+
+    refusal = refusal_of(home, objective, version)
+    if refusal is not None:
+        say(f"{objective.name} version {version} has no arm: {refusal}")
+        record(str(home.root), objective.name, "refused", refusal, version)
+        return
+    begun = launch(home, objective, version, at)
+    said = f"version {version} has to win experiment {begun.name}"
+    record(str(home.root), objective.name, "launched", said, version)
+    say(f"{objective.name} {said}")
 
 
 def _settle_shadow(home: Home, objective: Objective) -> None:

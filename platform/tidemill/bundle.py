@@ -42,6 +42,26 @@ class PopulationRule(BaseModel):
         return members
 
 
+class RecencyRule(BaseModel):
+    """The simple rule a model has to beat: who did it last will do it again, or for the absence of
+    an event, who has not for longest will not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feature: str
+    """Days since the user's last target event."""
+    absent: bool
+    """Whether its absence is predicted."""
+
+    def scores(self, days: NDArray[np.floating]) -> NDArray[np.float64]:
+        """1 / (1 + days), or its complement, in [0, 1]; NaN, for never, is for ever ago.
+
+        Numbers to rank users by, and no probabilities.
+        """
+        recent: NDArray[np.float64] = 1 / (1 + np.nan_to_num(days.astype(np.float64), nan=np.inf))
+        return 1 - recent if self.absent else recent
+
+
 class BundleMetadata(BaseModel):
     """What a served model must know about itself. Stored as JSON in the ONNX metadata."""
 
@@ -54,6 +74,8 @@ class BundleMetadata(BaseModel):
     features: tuple[str, ...]
     horizon_days: float
     population: PopulationRule
+    rule: RecencyRule | None = None
+    """What an arm of an experiment may be answered by instead; None in older bundles."""
     base_rate: float
     """Share of positives in the newest training window: the answer for an unknown user."""
     grade_shares: tuple[float, float, float] = DEFAULT_GRADE_SHARES

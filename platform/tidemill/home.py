@@ -71,6 +71,26 @@ class Home:
         """`<version>/model.onnx` folders and the `current` link to the champion's."""
         return self.root / "serving" / objective
 
+    def experiments(self, objective: str) -> Path:
+        """Every experiment there was, one `<number>.json` each."""
+        return self.root / "experiments" / objective
+
+    def running_experiment(self, objective: str) -> Path:
+        """The experiment that runs now, for the server."""
+        return self.served(objective) / "experiment.json"
+
+    def exposures(self, objective: str) -> Path:
+        """Who was in which arm when: the prediction log in columns, one Parquet file a segment."""
+        return self.experiments(objective) / "exposures"
+
+    def experiment_plan(self, objective: str, number: int) -> Path:
+        """What history promised when the experiment was first looked at."""
+        return self.experiments(objective) / "plans" / f"{number}.json"
+
+    def experiment_standing(self, objective: str, number: int) -> Path:
+        """The newest verdict of an experiment."""
+        return self.experiments(objective) / "standings" / f"{number}.json"
+
     def catalogue(self, objective: str) -> Path:
         """What may be offered now, for an objective that chooses items."""
         return self.served(objective) / "catalogue.npz"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
-Outcome = Literal["promoted", "shadowed", "refused", "not_ready", "failed"]
+Outcome = Literal["promoted", "shadowed", "launched", "refused", "not_ready", "failed"]
 
 
 @dataclass(frozen=True)

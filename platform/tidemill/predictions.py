@@ -16,13 +16,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from tidemill.experiments.logged import Exposed, columns_in
 from tidemill.segments import SegmentLog, count_rows, pack_frame, read_frames
 
 _MAGIC = b"TMP1"
 
 
 @dataclass(frozen=True)
-class Predictions:
+class Predictions(Exposed):
     """The rows of one answered request."""
 
     prediction_id: str
@@ -37,11 +38,10 @@ class Predictions:
     """[n]; when each vector was computed, microseconds since 1970 UTC, 0 for cold starts."""
     cold_start: NDArray[np.bool_]
     scores: NDArray[np.float64]
+    """NaN for who was given none."""
     grades: Sequence[str]
     vectors: NDArray[np.float32]
     """[n, features], exactly what the model read."""
-    arm: str | None = None
-    """Experiment arm; None outside experiments."""
     more: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     """What else the model answered, [n] each by name."""
 
@@ -88,7 +88,7 @@ def encode_predictions(predictions: Predictions) -> bytes:
         "cold": predictions.cold_start,
         "scores": predictions.scores,
         "grades": list(predictions.grades),
-        "arm": predictions.arm,
+        **predictions.columns(),
     }
     if predictions.more:
         header["more"] = dict(predictions.more)
@@ -111,9 +111,9 @@ def _decode(header: dict[str, Any], payload: bytes) -> Predictions:
         scores=np.asarray(header["scores"], dtype=np.float64),
         grades=header["grades"],
         vectors=flat.reshape(len(users), -1) if users else flat.reshape(0, 0),
-        arm=header["arm"],
         more={
             name: np.asarray(values, dtype=np.float64)
             for name, values in header.get("more", {}).items()
         },
+        **columns_in(header),
     )

@@ -1,7 +1,8 @@
 """Port to MLflow: runs, registered bundles, and the aliases that say which one is live.
 
-Aliases: `champion` is served, `previous` is what it replaced. Only the gate and the explicit
-promote and rollback verbs move them. The served folder follows the champion.
+Aliases: `champion` is served, `previous` is what it replaced, `shadow` and `challenger` are on
+trial. Only the gate, verdicts and the explicit promote and rollback verbs move them. The served
+folder follows the champion.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import getpass
 import os
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 from tidemill.bundle import MODEL_FILE
 from tidemill.errors import BundleError
 from tidemill.home import Home
+from tidemill.model_signature import signature_of
 from tidemill.outcome import TrainingOutcome
 from tidemill.promotions import Promotion, promotion_tag, read_promotions
 from tidemill.served_folder import CURRENT, ServedFolder
@@ -30,6 +32,8 @@ RIVAL = "tidemill.rival"
 """Tag of a version: the champion it had to beat."""
 SHADOW = "shadow"
 """Alias, and link in the served folder, of the challenger that is scored without being heard."""
+CHALLENGER = "challenger"
+"""Alias of the version that has an arm of an experiment."""
 _SHADOW_SINCE = "tidemill.shadow_since"
 _OUTCOME = "tidemill.outcome"
 _REASON_LENGTH = 800
@@ -87,7 +91,7 @@ class Registry:
                 onnx.load(bundle / MODEL_FILE),
                 name="bundle",
                 step=0,
-                signature=_signature(bundle / MODEL_FILE),
+                signature=signature_of(bundle / MODEL_FILE),
                 registered_model_name=objective,
                 await_registration_for=None,
                 save_as_external_data=False,
@@ -153,6 +157,25 @@ class Registry:
         """Score nobody beside the champion any more."""
         with self._home.lock(f"registry-{objective}"):
             self._drop_shadow(objective)
+
+    @plainly
+    def put_to_the_test(self, objective: str, version: str) -> None:
+        """Have the bundle of `version` beside the served ones, for the experiment that begins.
+
+        Raises BundleError, and changes nothing, when the version is not registered.
+        """
+        self._check_registered(objective, version)
+        with self._home.lock(f"registry-{objective}"):
+            self._fetched(objective, version)
+            if self._alias(objective, SHADOW) == version:
+                self._drop_shadow(objective)
+            self._client.set_registered_model_alias(objective, CHALLENGER, version)
+
+    @plainly
+    def end_challenge(self, objective: str) -> None:
+        """Nobody is the challenger any more."""
+        if self._alias(objective, CHALLENGER) is not None:
+            self._client.delete_registered_model_alias(objective, CHALLENGER)
 
     def _drop_shadow(self, objective: str) -> None:
         if self._alias(objective, SHADOW) is not None:
@@ -321,25 +344,3 @@ def _who() -> str:
     except (KeyError, OSError):  # a container's user often has no name
         user = str(os.getuid())
     return f"{user}@{gethostname()}"
-
-
-def _signature(model: Path) -> Any:
-    """What goes in and comes out, for people who find the model in MLflow."""
-    from mlflow.models import ModelSignature  # only registering needs these two
-    from onnx import load
-
-    graph = load(model, load_external_data=False).graph
-    return ModelSignature(inputs=_schema(graph.input), outputs=_schema(graph.output))
-
-
-def _schema(tensors: Iterable[Any]) -> Any:
-    """MLflow's words for tensors of a graph; -1 is a dimension of any size."""
-    from mlflow.types import Schema, TensorSpec
-    from onnx.helper import tensor_dtype_to_np_dtype
-
-    found = []
-    for tensor in tensors:
-        kind = tensor.type.tensor_type
-        shape = tuple(each.dim_value if not each.dim_param else -1 for each in kind.shape.dim)
-        found.append(TensorSpec(tensor_dtype_to_np_dtype(kind.elem_type), shape, tensor.name))
-    return Schema(found)

@@ -16,7 +16,7 @@ import secrets
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ _FRAME = struct.Struct("<4sII")
 _HEADER = struct.Struct("<I")
 _SEGMENT_BYTES = 64 * 1024 * 1024
 _SUFFIX = ".tmp1"
-KINDS = (b"TMP1", b"TMS1")
-"""Predictions, and shown items."""
+KINDS = (b"TMP1", b"TMS1", b"TME1")
+"""Predictions, shown items, and units that were told their arm of an experiment."""
 
 
 def pack_frame(magic: bytes, header: dict[str, Any], payload: bytes) -> bytes:
@@ -78,25 +78,37 @@ def read_frames(
     A last frame that is not whole is what a crash leaves. `on_damage` is told of segments that
     cannot be read for another reason, from there on or at all; without it the latter raise OSError.
     """
-    for segment in sorted(folder.glob(f"*{_SUFFIX}")):
-        try:
-            data = segment.read_bytes()
-        except OSError:
-            if on_damage is None:
-                raise
-            on_damage(segment)
-            continue
-        offset = 0
-        while offset + _FRAME.size <= len(data):
-            kind, length, checksum = _FRAME.unpack_from(data, offset)
-            body = data[offset + _FRAME.size : offset + _FRAME.size + length]
-            if kind not in KINDS or len(body) != length or zlib.crc32(body) != checksum:
-                if on_damage is not None and (kind not in KINDS or len(body) == length):
-                    on_damage(segment)
-                break
-            if kind == magic:
-                yield _split(body)
-            offset += _FRAME.size + length
+    for segment in segments(folder):
+        yield from read_segment(segment, (magic,), on_damage)
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segments in `folder`, oldest first."""
+    return sorted(folder.glob(f"*{_SUFFIX}"))
+
+
+def read_segment(
+    segment: Path, kinds: Sequence[bytes], on_damage: Callable[[Path], None] | None = None
+) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """As `read_frames`, of one segment and of several kinds."""
+    try:
+        data = segment.read_bytes()
+    except OSError:
+        if on_damage is None:
+            raise
+        on_damage(segment)
+        return
+    offset = 0
+    while offset + _FRAME.size <= len(data):
+        kind, length, checksum = _FRAME.unpack_from(data, offset)
+        body = data[offset + _FRAME.size : offset + _FRAME.size + length]
+        if kind not in KINDS or len(body) != length or zlib.crc32(body) != checksum:
+            if on_damage is not None and (kind not in KINDS or len(body) == length):
+                on_damage(segment)
+            break
+        if kind in kinds:
+            yield _split(body)
+        offset += _FRAME.size + length
 
 
 def count_rows(folder: Path, magic: bytes) -> int:

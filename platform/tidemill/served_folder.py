@@ -50,20 +50,21 @@ class ServedFolder:
     def release(self, version: str) -> None:
         """Free the name of a version for a new one.
 
-        A folder of that name stays, under a name that no version has, and stays live if it was.
+        A folder of that name stays, under a name that no version has, and so do links to it.
         """
         taken = self.root / version
         if not taken.exists():
             return
         names = (f"{version}-unregistered{'' if n == 1 else f'-{n}'}" for n in count(1))
         spare = next(self.root / name for name in names if not (self.root / name).exists())
-        # A copy, because `current` must lead somewhere at any moment.
+        # A copy, because `current` and `shadow` must lead somewhere at any moment.
         draft = self.root / f".{spare.name}"
         shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(taken, draft)
         draft.rename(spare)
-        if self.live() == version:
-            self.point_to(spare.name)
+        for link in self.root.iterdir():
+            if link.is_symlink() and link.readlink().name == version:
+                self.point_to(spare.name, link.name)
         shutil.rmtree(taken)
 
     def point_to(self, name: str, link: str = CURRENT) -> None:

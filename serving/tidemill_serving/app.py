@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 from urllib.parse import unquote
@@ -25,14 +25,17 @@ from tidemill_serving.errors import (
 )
 from tidemill_serving.forms import form_of
 from tidemill_serving.metrics import Metrics
+from tidemill_serving.ofrep import Flags
 from tidemill_serving.predictor import LogWriteError
 from tidemill_serving.recommender import Recommender
 from tidemill_serving.recommender_model import Found
 from tidemill_serving.repository import Answered, Repository, Served
+from tidemill_serving.turns import Turns
 
 logger = logging.getLogger("tidemill.serving")
 
 BINARY = "application/octet-stream"
+_PROTOCOLS = ("v1", "v2", "ofrep")
 HEADER_LENGTH = "inference-header-content-length"
 
 
@@ -42,6 +45,8 @@ class App:
     def __init__(self, repository: Repository, metrics: Metrics) -> None:
         self._repository = repository
         self._metrics = metrics
+        self._turns = Turns()
+        self._flags = Flags(repository)
 
     def answer(self, request: Request) -> Reply | Awaitable[Reply]:
         try:
@@ -61,8 +66,9 @@ class App:
     def labels(self, path: str) -> tuple[str, str]:
         """(model, protocol) of a path, for counting; empty when not one that is served."""
         segments = path.split("/")
-        protocol = segments[1] if len(segments) > 1 and segments[1] in ("v1", "v2") else "other"
-        name = segments[3].partition(":")[0] if len(segments) > 3 else ""
+        protocol = segments[1] if len(segments) > 1 and segments[1] in _PROTOCOLS else "other"
+        at = 5 if protocol == "ofrep" else 3
+        name = segments[at].partition(":")[0] if len(segments) > at else ""
         return (name if name in self._repository.predictors else ""), protocol
 
     def _route(self, request: Request) -> Reply | Awaitable[Reply]:
@@ -80,6 +86,8 @@ class App:
                 _only(request, "GET")
                 self._repository.get(name)
                 return _reply({"name": name, "ready": self._repository.ready})
+            case ["ofrep", "v1", "evaluate", "flags", *key]:
+                return self._evaluate(_only(request, "POST"), key)
             case _:
                 return self._server_route(request, segments)
 
@@ -144,18 +152,31 @@ class App:
         """The reply, or what becomes it where a search would keep other connections waiting."""
         if not isinstance(served, Recommender):
             return write(ask(served, query, prediction_id, self._metrics))
-        prepared = served.prepare(query)
+        parts = served.prepare(query)
 
-        def finish(found: Found) -> Reply:
+        def finish(found: Sequence[Found]) -> Reply:
             lists = counted(
-                served, self._metrics, lambda: served.finish(prepared, found, prediction_id)
+                served, self._metrics, lambda: served.finish(parts, found, prediction_id)
             )
             return write(lists)
 
-        pending = served.submit(prepared)
+        pending = served.submit(parts)
         if pending is None:
-            return finish(served.search(prepared))
+            return self._finish_in_turn(lambda: finish(served.search(parts)))
         return _finish_later(pending, finish)
+
+    async def _finish_in_turn(self, finish: Callable[[], Reply]) -> Reply:
+        await self._turns.take()
+        return finish()
+
+    def _evaluate(self, request: Request, key: list[str]) -> Reply:
+        try:
+            _check_content_type(request, (JSON,))
+            if key:
+                return self._flags.one("/".join(key), request.body)
+            return self._flags.every(request.body, request.headers.get("if-none-match", ""))
+        except RequestError as error:
+            return _reply({"errorDetails": str(error)}, error.status)
 
     def _ready(self, name: str | None = None) -> Reply:
         ready = self._repository.ready
@@ -193,8 +214,10 @@ def counted(served: Served, metrics: Metrics, predict: Callable[[], Answered]) -
     return answer
 
 
-async def _finish_later(pending: Future[Found], finish: Callable[[Found], Reply]) -> Reply:
-    return finish(await asyncio.wrap_future(pending))
+async def _finish_later(
+    pending: Sequence[Future[Found]], finish: Callable[[Sequence[Found]], Reply]
+) -> Reply:
+    return finish([await asyncio.wrap_future(each) for each in pending])
 
 
 async def _without_fault(request: Request, pending: Awaitable[Reply]) -> Reply:

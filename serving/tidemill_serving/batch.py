@@ -14,8 +14,9 @@ from tidemill_serving.errors import UnavailableError
 from tidemill_serving.predictor import Predictor, Query
 from tidemill_serving.recommendation_query import RecommendationQuery
 from tidemill_serving.recommendation_v1 import lists_of
-from tidemill_serving.recommender import Recommendations
+from tidemill_serving.recommended import Recommendations
 from tidemill_serving.repository import Answered, Served
+from tidemill_serving.rest_v1 import in_experiment, scores_of
 from tidemill_serving.segment_v1 import segments_of
 from tidemill_serving.segmenter import Segmented, Segmenter
 from tidemill_serving.tensors import check_users
@@ -50,11 +51,11 @@ def predict_all(served: Served, progress: Progress) -> Iterator[Answered]:
 def write_parquet(answers: Iterable[Answered], path: Path) -> int:
     """Write answers as they come, and return the number of rows. The file appears once whole.
 
-    Scores have one row a user: user_id, score, grade, model_version, cold_start, prediction_id.
-    Values have purchases, lower and upper besides.
-    Segments too, with segment, name, distance and confidence instead of score and grade.
-    Recommendations have one row an item: user_id, position (from 1), item_id, score, probability,
-    model_version, cold_start, prediction_id.
+    Scores have one row a user: user_id, score, grade, model_version, arm, cold_start,
+    prediction_id. Values have purchases, lower and upper besides. Segments too have one row a user,
+    with segment, name, distance and confidence instead of score, grade and arm. Recommendations
+    have one row an item: user_id, position (from 1), item_id, score, probability, model_version,
+    arm, cold_start, prediction_id. Outside experiments arm is null.
     """
     import pyarrow.parquet as pq
 
@@ -83,25 +84,16 @@ def write_parquet(answers: Iterable[Answered], path: Path) -> int:
 
 def rows_of(answer: Answered) -> list[dict[str, Any]]:
     """One object for each user, for people and for JSON."""
-    if isinstance(answer, Recommendations):
-        return lists_of(answer)
     if isinstance(answer, Segmented):
         return segments_of(answer)
-    if answer.more:
-        return values_of(answer)
-    columns = zip(
-        answer.users, answer.scores.tolist(), answer.grades, answer.cold_start.tolist(), strict=True
-    )
-    return [
-        {
-            "user_id": user,
-            "score": score,
-            "grade": grade,
-            "cold_start": cold,
-            "model_version": answer.model_version,
-        }
-        for user, score, grade, cold in columns
+    if isinstance(answer, Recommendations):
+        rows = lists_of(answer)
+    else:
+        rows = values_of(answer) if answer.more else scores_of(answer)
+    predictions: list[dict[str, Any]] = in_experiment(answer.exposed, answer.prediction_id, rows)[
+        "predictions"
     ]
+    return predictions
 
 
 def _ask(served: Served, users: Sequence[str]) -> Answered:
@@ -115,6 +107,7 @@ def _table(answer: Answered) -> pa.Table:
 
     about = {
         "model_version": pa.string(),
+        "arm": pa.string(),
         "cold_start": pa.bool_(),
         "prediction_id": pa.string(),
     }
@@ -149,13 +142,13 @@ def _table(answer: Answered) -> pa.Table:
             "user_id": answer.users,
             "score": answer.scores,
             "grade": answer.grades,
+            "model_version": answer.versions,
+            "arm": answer.exposed.arms or [None] * len(answer.users),
             "cold_start": answer.cold_start,
         }
         types |= dict.fromkeys(answer.more, pa.float64())
         columns |= answer.more
-    count = len(columns["user_id"])
-    columns["model_version"] = [answer.model_version] * count
-    columns["prediction_id"] = [answer.prediction_id] * count
+    columns["prediction_id"] = [answer.prediction_id] * len(columns["user_id"])
     return pa.table(columns, schema=pa.schema({**types, **about}))
 
 
@@ -163,11 +156,14 @@ def _item_columns(answer: Recommendations) -> dict[str, Any]:
     """One entry for each item that is there."""
     there = np.arange(answer.items.shape[1]) < answer.lengths[:, None]
     row, position = np.nonzero(there)
+    rows, arms = row.tolist(), answer.exposed.arms
     return {
-        "user_id": [answer.users[at] for at in row.tolist()],
+        "user_id": [answer.users[at] for at in rows],
         "position": position + 1,
         "item_id": answer.items[there].tolist(),
         "score": answer.scores[there],
         "probability": answer.probabilities[there],
+        "model_version": [answer.versions[at] for at in rows],
+        "arm": [arms[at] if arms else None for at in rows],
         "cold_start": answer.cold_start[row],
     }

@@ -185,11 +185,13 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 def _table_of_scores(rows: list[dict[str, Any]]) -> Table:
-    table = Table("user", "score", "grade", "cold start")
+    in_experiment = "arm" in rows[0] if rows else False
+    table = Table("user", "score", "grade", "cold start", *["arm"] * in_experiment)
     for row in rows:
         cold = "yes" if row["cold_start"] else ""
-        user = escape(str(row["user_id"]))
-        table.add_row(user, f"{row['score']:.4f}", str(row["grade"]), cold)
+        user, arm = escape(str(row["user_id"])), escape(row.get("arm") or "")
+        score = "" if row["score"] is None else f"{row['score']:.4f}"
+        table.add_row(user, score, row["grade"] or "", cold, *[arm] * in_experiment)
     return table
 
 

@@ -19,7 +19,8 @@ from tidemill_serving.recommendation_tensors import (
 )
 from tidemill_serving.recommendation_tensors import OUTPUTS as LIST_OUTPUTS
 from tidemill_serving.recommendation_v1 import decode_recommendation, encode_recommendation
-from tidemill_serving.recommender import Recommendations, Recommender
+from tidemill_serving.recommended import Recommendations
+from tidemill_serving.recommender import Recommender
 from tidemill_serving.recommender_model import RecommenderModel
 from tidemill_serving.segment_model import SegmentModel
 from tidemill_serving.segment_v1 import OUTPUTS as SEGMENT_OUTPUTS

@@ -3,7 +3,8 @@
 Inputs, one of: `user_id` BYTES [n] or [n, 1], or `items` BYTES [n, m], the items that anonymous
 visitors looked at, latest first, "" where there are fewer. Parameters: `k`, `filters`, `exclude`,
 `context`. Outputs [n, k]: `item_id` BYTES, `score` FP32, `probability` FP32; [n]: `model_version`
-BYTES, `cold_start` BOOL, `is_cut` BOOL, `fallback` BYTES.
+BYTES, `cold_start` BOOL, `is_cut` BOOL, `fallback` BYTES, `arm` BYTES, "" outside experiments. Who
+is in an arm that is given nothing has no items and version "".
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from tidemill_serving.recommendation_query import (
     check_session,
     read_options,
 )
-from tidemill_serving.recommender import Recommendations
+from tidemill_serving.recommended import Recommendations
 from tidemill_serving.tensors import (
     USER_INPUT,
     Tensor,
+    arm_values,
     check_ids,
     only_tensor,
     read_texts,
@@ -41,6 +43,7 @@ OUTPUTS = {
     "cold_start": "BOOL",
     "is_cut": "BOOL",
     "fallback": "BYTES",
+    "arm": "BYTES",
 }
 LISTS = ("item_id", "score", "probability")
 """Outputs with one value for each position."""
@@ -76,10 +79,11 @@ def list_values(answer: Recommendations) -> dict[str, list[Any] | NDArray[Any]]:
         "item_id": answer.items.ravel().tolist(),
         "score": answer.scores.ravel(),
         "probability": answer.probabilities.ravel(),
-        "model_version": [answer.model_version] * len(answer.users),
+        "model_version": answer.versions,
         "cold_start": answer.cold_start,
         "is_cut": answer.is_cut,
         "fallback": answer.fallback,
+        "arm": arm_values(answer.exposed, len(answer.users)),
     }
 
 

@@ -14,7 +14,8 @@ from tidemill_serving.recommendation_query import (
     check_session,
     read_options,
 )
-from tidemill_serving.recommender import Recommendations
+from tidemill_serving.recommended import Recommendations
+from tidemill_serving.rest_v1 import in_experiment
 from tidemill_serving.tensors import check_id
 
 
@@ -45,7 +46,7 @@ def decode_recommendation(body: bytes) -> RecommendationQuery:
 def encode_recommendation(answer: Recommendations) -> bytes:
     """The lists of an answer, in the order of its instances."""
     return orjson.dumps(
-        {"prediction_id": answer.prediction_id, "predictions": lists_of(answer)},
+        in_experiment(answer.exposed, answer.prediction_id, lists_of(answer)),
         option=orjson.OPT_SERIALIZE_NUMPY,
     )
 
@@ -56,14 +57,15 @@ def lists_of(answer: Recommendations) -> list[dict[str, Any]]:
         {
             "user_id": user,
             "items": _items(answer, row),
-            "model_version": answer.model_version,
+            "model_version": version or None,
             "cold_start": cold,
             "is_cut": cut,
             "fallback": fallback,
         }
-        for row, (user, cold, cut, fallback) in enumerate(
+        for row, (user, version, cold, cut, fallback) in enumerate(
             zip(
                 answer.users,
+                answer.versions,
                 answer.cold_start.tolist(),
                 answer.is_cut.tolist(),
                 answer.fallback,

@@ -11,20 +11,20 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tidemill.errors import OnlineStoreError
+from tidemill.experiments.logged import OUTSIDE, Exposed
 from tidemill.home import Home
 from tidemill.objective.schema import Index
 from tidemill.online import OnlineReader, open_online_reader
 from tidemill.recommendation.bundle import ALLOWED, HISTORY
-from tidemill.recommendation.caps import Cap
 from tidemill.recommendation.catalogue import read_catalogue
 from tidemill.recommendation.history import LAYOUT
-from tidemill.recommendation.shown import Shown, encode_shown
+from tidemill.recommendation.shown import encode_shown
+from tidemill_serving.arms import Arms
 from tidemill_serving.batching import Batcher
 from tidemill_serving.capping import CappedSearch
 from tidemill_serving.errors import UnavailableError
@@ -38,46 +38,30 @@ from tidemill_serving.predictor import (
 )
 from tidemill_serving.randomising import arrange
 from tidemill_serving.recommendation_query import RecommendationQuery, count_for
+from tidemill_serving.recommended import (
+    Prepared,
+    Recommendations,
+    joined,
+    like_strangers,
+    part_of,
+    record_of,
+    versions_of,
+    withheld,
+)
 from tidemill_serving.recommender_model import Found, RecommenderModel
 from tidemill_serving.search import declared_index, open_searcher
-from tidemill_serving.stored_histories import Known, graph_inputs, read_known
+from tidemill_serving.stored_histories import graph_inputs, read_known
 
 POPULAR = "popular"
 """Fallback of a user none of whose items is known to the model."""
 
 
-class Prepared(NamedTuple):
-    """A question as the graph reads it."""
+class Part(NamedTuple):
+    """Rows of a question that one model answers."""
 
-    query: RecommendationQuery
-    requested_at: int
-    known: Known
-    inputs: dict[str, NDArray[Any]]
-    k: int
-    """Items of each list."""
-    caps: list[Cap]
-
-
-class Recommendations(NamedTuple):
-    """Lists in the order of the question; positions beyond a list's end are "", 0 and 0."""
-
-    prediction_id: str
-    model_name: str
-    model_version: str
-    users: Sequence[str | None]
-    items: NDArray[np.object_]
-    """[n, k], item ids."""
-    scores: NDArray[np.float32]
-    """[n, k]."""
-    probabilities: NDArray[np.float32]
-    """[n, k], that this item stood at this position, over all answers that might be given."""
-    lengths: NDArray[np.int64]
-    """[n]."""
-    cold_start: NDArray[np.bool_]
-    is_cut: NDArray[np.bool_]
-    """[n], older items of the history were left out."""
-    fallback: list[str]
-    """What the list is made of where nothing is known; else ""."""
+    by: Recommender
+    places: Sequence[int]
+    prepared: Prepared
 
 
 class Recommender:
@@ -98,8 +82,9 @@ class Recommender:
         """
         self.model = model
         self._home = home
-        self._logs = logs
+        self.logs = logs
         self._own = threading.local()
+        self.arms: Arms[Recommender] | None = None
         self._random = np.random.default_rng()
         self._read: tuple[int, int] | None = None
         self.refresh()
@@ -112,27 +97,56 @@ class Recommender:
     ) -> Recommendations:
         """Choose and log. Raises RequestError for what cannot be chosen from, UnavailableError
         when histories or log are out of reach."""
-        prepared = self.prepare(query)
-        return self.finish(prepared, self.search(prepared), prediction_id)
+        parts = self.prepare(query)
+        return self.finish(parts, self.search(parts), prediction_id)
 
-    def search(self, prepared: Prepared) -> Found:
+    def prepare(self, query: RecommendationQuery) -> list[Part]:
+        """Read what is known, and what may be offered, for each model that answers."""
+        now, arms = time.time_ns() // 1_000, self.arms
+        if arms is None:
+            return [Part(self, range(len(query.users)), self.read(query, now))]
+        return [
+            Part(
+                group.by or self,
+                group.places,
+                (group.by or self).read(part_of(query, group.places), now, group.exposed),
+            )
+            for group in arms.split(query.users, now)
+        ]
+
+    def search(self, parts: Sequence[Part]) -> list[Found]:
         """The best items."""
-        return self._batcher.search(Asked(prepared.inputs, prepared.k, prepared.caps))
+        return [part.by._batcher.search(_asked(part.prepared)) for part in parts]
 
-    def submit(self, prepared: Prepared) -> Future[Found] | None:
-        """Have another thread search, together with what else waits; None where `search` is quick
+    def submit(self, parts: Sequence[Part]) -> list[Future[Found]] | None:
+        """Have other threads search, together with what else waits; None where `search` is quick
         enough for an event loop."""
-        asked = Asked(prepared.inputs, prepared.k, prepared.caps)
-        return None if self._batcher.is_quick(asked) else self._batcher.submit(asked)
+        asked = [(part.by._batcher, _asked(part.prepared)) for part in parts]
+        if all(batcher.is_quick(each) for batcher, each in asked):
+            return None
+        return [batcher.submit(each) for batcher, each in asked]
 
-    def prepare(self, query: RecommendationQuery) -> Prepared:
-        """Read what is known, and what may be offered."""
-        now = time.time_ns() // 1_000
+    def finish(
+        self, parts: Sequence[Part], found: Sequence[Found], prediction_id: str | None = None
+    ) -> Recommendations:
+        """Arrange and log."""
+        name = prediction_id or new_prediction_id()
+        lists = [
+            part.by.arrange(part.prepared, each, name)
+            for part, each in zip(parts, found, strict=True)
+        ]
+        self._record(parts, lists)
+        whole = joined(lists, [part.places for part in parts])
+        return whole._replace(model_version=self.model.version)
+
+    def read(self, query: RecommendationQuery, now: int, exposed: Exposed = OUTSIDE) -> Prepared:
+        """The question as this model's graph reads it at `now`, microseconds since 1970 UTC."""
         metadata, options = self.model.metadata, query.options
         k = count_for(options.k, metadata.count, len(metadata.items))
         allowed = self._offers.allowed(now, options.filters)
         known = read_known(query, self.model, self._stored(query.users))
         inputs = graph_inputs(known, self.model, options, now)
+        inputs = like_strangers(inputs, exposed.serves, metadata.repeats)
         return Prepared(
             query=query,
             requested_at=now,
@@ -140,15 +154,14 @@ class Recommender:
             inputs={**inputs, ALLOWED: allowed},
             k=k,
             caps=self._offers.caps(metadata.at_most, k),
+            exposed=exposed,
         )
 
-    def finish(
-        self, prepared: Prepared, found: Found, prediction_id: str | None = None
-    ) -> Recommendations:
-        """Arrange and log."""
+    def arrange(self, prepared: Prepared, found: Found, prediction_id: str) -> Recommendations:
+        """The lists of what was found. Raises ModelOutputError."""
         if not np.isfinite(found.score.sum()):
             raise ModelOutputError(f"{self.model.name} {self.model.version}: score is not finite")
-        item, score = found
+        item, score = withheld(found, prepared.exposed.serves)
         is_there = item >= 0
         lengths = is_there.sum(axis=1)
         if share := self.model.metadata.randomise:
@@ -158,11 +171,11 @@ class Recommender:
             score = np.take_along_axis(score, order, axis=1)
         else:
             probabilities = is_there.astype(np.float32)
-        known = prepared.known
-        recommendations = Recommendations(
-            prediction_id=prediction_id or new_prediction_id(),
+        known, version = prepared.known, self.model.version
+        return Recommendations(
+            prediction_id=prediction_id,
             model_name=self.model.name,
-            model_version=self.model.version,
+            model_version=version,
             users=prepared.query.users,
             items=self.model.names[item],
             scores=score,
@@ -171,9 +184,13 @@ class Recommender:
             cold_start=known.is_cold,
             is_cut=np.array([history.is_cut for history in known.histories], dtype=np.bool_),
             fallback=["" if at >= 0 else POPULAR for at in prepared.inputs[HISTORY][:, 0].tolist()],
+            versions=versions_of(prepared.exposed, version, len(item)),
+            exposed=prepared.exposed,
         )
-        self._record(prepared, recommendations)
-        return recommendations
+
+    def take_part(self, arms: Arms[Recommender] | None) -> None:
+        """Answer from now on as an experiment says, or without one."""
+        self.arms = arms
 
     def refresh(self) -> None:
         """Offer what the catalogue says now. Raises BundleError when it cannot be read."""
@@ -183,6 +200,8 @@ class Recommender:
         if stamp is None or stamp != self._read:
             self._offers = Offers(read_catalogue(path), self.model.metadata.items)
             self._read = stamp
+        for other in () if self.arms is None else self.arms.others.values():
+            other.refresh()
 
     def everybody(self) -> list[str]:
         """Users of the online store, sorted. Raises OnlineStoreError."""
@@ -199,26 +218,14 @@ class Recommender:
                 f"user_id: histories cannot be read: {error}", error.hint
             ) from error
 
-    def _record(self, prepared: Prepared, shown: Recommendations) -> None:
-        options = prepared.query.options
-        record = Shown(
-            prediction_id=shown.prediction_id,
-            requested_at=prepared.requested_at,
-            objective=self.model.metadata.objective,
-            model_version=shown.model_version,
-            users=shown.users,
-            cutoffs=prepared.known.cutoffs,
-            checksums=prepared.known.checksums,
-            cold_start=shown.cold_start,
-            items=trimmed(shown.items, shown.lengths),
-            scores=trimmed(shown.scores, shown.lengths),
-            probabilities=trimmed(shown.probabilities, shown.lengths),
-            k=prepared.k,
-            filters=options.filters,
-            exclude=options.exclude,
-        )
+    def _record(self, parts: Sequence[Part], lists: Sequence[Recommendations]) -> None:
+        objective = self.model.metadata.objective
+        records = [
+            record_of(part.prepared, shown, objective)
+            for part, shown in zip(parts, lists, strict=True)
+        ]
         try:
-            self._logs.append(encode_shown(record))
+            self.logs.append(b"".join(map(encode_shown, records)))
         except OSError as error:
             raise LogWriteError(
                 "the prediction log cannot be written, so no recommendation is given", "try again"
@@ -232,9 +239,5 @@ class Recommender:
         return reader
 
 
-def trimmed(values: NDArray[Any], lengths: NDArray[np.int64]) -> list[list[Any]]:
-    """Each row of `values` [n, k] up to its length."""
-    rows: list[list[Any]] = values.tolist()
-    if values.size == int(lengths.sum()):
-        return rows
-    return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
+def _asked(prepared: Prepared) -> Asked:
+    return Asked(prepared.inputs, prepared.k, prepared.caps)

@@ -14,9 +14,11 @@ from tidemill.objective import refuse_alert
 from tidemill.objective.schema import Index
 from tidemill.online import online_address
 from tidemill_serving.errors import NotFoundError, show
+from tidemill_serving.experiments import Stamp, load_arms, stamp_of
 from tidemill_serving.model import AnyModel, Model, load_model
 from tidemill_serving.predictor import Answer, Predictor, ThreadLogs
-from tidemill_serving.recommender import Recommendations, Recommender
+from tidemill_serving.recommended import Recommendations
+from tidemill_serving.recommender import Recommender
 from tidemill_serving.recommender_model import RecommenderModel
 from tidemill_serving.segment_model import SegmentModel
 from tidemill_serving.segmenter import Segmented, Segmenter
@@ -51,6 +53,7 @@ class Repository:
         self._seen: dict[str, tuple[Path, bool, Path | None]] = {}
         """Where a model was loaded from, whether its catalogue was there then, and who was in its
         shadow."""
+        self._experiments: dict[str, Stamp] = {}
         self._logs: dict[str, ThreadLogs] = {}
         self._kept: dict[str, str] = {}
         """Why a model does not follow what it reads; said once."""
@@ -110,6 +113,8 @@ class Repository:
             target = link.resolve()
             if self._seen.get(name) != self._source(name, link, target):
                 self._exchange(name, link, target)
+            elif name in self._predictors:
+                self._follow_experiment(name)
             if name in self._predictors:
                 self._follow(name)
 
@@ -134,6 +139,8 @@ class Repository:
         objective = model.metadata.objective
         logs = self._logs.setdefault(objective, ThreadLogs(self._home.predictions(objective)))
         served = self._serve(model, logs, link)
+        if not isinstance(served, Segmenter):
+            self._join(name, served)
         before = self._predictors.get(name)
         self._predictors = {**self._predictors, name: served}
         if isinstance(before, Predictor) and before.shadow is not None:
@@ -148,6 +155,32 @@ class Repository:
         if model.metadata.value is not None:
             return Valuer(model, self._home, logs)
         return Predictor(model, self._home, logs, self._load_shadow(model.name, link))
+
+    def _follow_experiment(self, name: str) -> None:
+        served = self._predictors[name]
+        if isinstance(served, Segmenter):
+            return
+        if stamp_of(self._home, served.model.metadata.objective) != self._experiments[name]:
+            self._join(name, served)
+
+    def _join(self, name: str, served: Predictor | Recommender) -> None:
+        """Have `served` answer as the experiment says that runs, or as none does."""
+        objective = served.model.metadata.objective
+        self._experiments[name] = stamp_of(self._home, objective)
+        logs = self._logs[objective]
+        if isinstance(served, Predictor):
+            kind = type(served)
+            served.take_part(
+                load_arms(self._home, served.model, lambda m: kind(m, self._home, logs))
+            )
+        else:
+            served.take_part(
+                load_arms(
+                    self._home,
+                    served.model,
+                    lambda m: Recommender(m, self._home, logs, self._index),
+                )
+            )
 
     def _load_shadow(self, name: str, link: Path) -> Shadow | None:
         """The challenger beside the champion; None when there is none, or none that can score."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from tidemill.experiments.logged import Exposed
 from tidemill_serving.errors import RequestError, show
 from tidemill_serving.json_body import parse_object
 from tidemill_serving.predictor import Answer, Query
@@ -24,20 +25,44 @@ def decode_predict(body: bytes) -> Query:
 
 def encode_predict(answer: Answer) -> bytes:
     """One object for each instance, in order."""
+    return orjson.dumps(in_experiment(answer.exposed, answer.prediction_id, scores_of(answer)))
+
+
+def scores_of(answer: Answer) -> list[dict[str, Any]]:
+    """One object for each user; score, grade and model version are null for who is given none."""
     columns = zip(
-        answer.users, answer.scores.tolist(), answer.grades, answer.cold_start.tolist(), strict=True
+        answer.users,
+        answer.scores.tolist(),
+        answer.grades,
+        answer.versions,
+        answer.cold_start.tolist(),
+        strict=True,
     )
-    predictions = [
+    return [
         {
             "user_id": user,
-            "score": score,
-            "grade": grade,
-            "model_version": answer.model_version,
+            "score": score if grade else None,
+            "grade": grade or None,
+            "model_version": version or None,
             "cold_start": cold,
         }
-        for user, score, grade, cold in columns
+        for user, score, grade, version, cold in columns
     ]
-    return orjson.dumps({"prediction_id": answer.prediction_id, "predictions": predictions})
+
+
+def in_experiment(
+    exposed: Exposed, prediction_id: str, predictions: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The answer, in which each of `predictions` has its arm while an experiment runs."""
+    if exposed.experiment is None:
+        return {"prediction_id": prediction_id, "predictions": predictions}
+    for prediction, arm in zip(predictions, exposed.arms, strict=True):
+        prediction["arm"] = arm
+    return {
+        "prediction_id": prediction_id,
+        "experiment": exposed.experiment,
+        "predictions": predictions,
+    }
 
 
 def _read_instance(instance: Any, position: int) -> Any:

@@ -42,10 +42,12 @@ class Segmenter:
     """One model with its online features and its prediction log."""
 
     when_stale = "segments stay as they were"
+    arms: None = None
+    """No experiment is about segments; the schema refuses it."""
 
     def __init__(self, model: SegmentModel, home: Home, logs: ThreadLogs) -> None:
         self.model = model
-        self._logs = logs
+        self.logs = logs
         metadata = model.metadata
         self._stored = StoredRows(home, metadata.feature_view, metadata.features)
         # The last entry is of those of whom nothing is known.
@@ -99,7 +101,7 @@ class Segmenter:
             vectors=rows.vectors,
         )
         try:
-            self._logs.append(encode_predictions(record))
+            self.logs.append(encode_predictions(record))
         except OSError as error:
             raise LogWriteError(
                 "the prediction log cannot be written, so no segment is given", "try again"

@@ -1,7 +1,9 @@
 """Open Inference Protocol tensors: what a caller sends becomes a Query, an Answer goes back.
 
 Inputs, one of: `user_id` BYTES [n] or [n, 1], or `features` FP32 [n, F]. Outputs: `score` FP64,
-`grade` BYTES, `model_version` BYTES, `cold_start` BOOL, each [n].
+`grade` BYTES, `model_version` BYTES, `cold_start` BOOL, `arm` BYTES, each [n]; "" is an arm outside
+experiments. Who is in an arm that is given nothing has the score NaN (null in JSON), grade "" and
+version "".
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tidemill.experiments.logged import Exposed
 from tidemill_serving.errors import RequestError, show
 from tidemill_serving.predictor import Answer, Query
 
@@ -21,7 +24,13 @@ MAX_ROWS = 10_000
 MAX_ID_BYTES = 512
 USER_INPUT = "user_id"
 FEATURES_INPUT = "features"
-OUTPUTS = {"score": "FP64", "grade": "BYTES", "model_version": "BYTES", "cold_start": "BOOL"}
+OUTPUTS = {
+    "score": "FP64",
+    "grade": "BYTES",
+    "model_version": "BYTES",
+    "cold_start": "BOOL",
+    "arm": "BYTES",
+}
 
 
 Values = Sequence[Any] | NDArray[np.float64]
@@ -99,9 +108,15 @@ def output_values(answer: Answer) -> dict[str, list[Any] | NDArray[Any]]:
     return {
         "score": answer.scores,
         "grade": answer.grades,
-        "model_version": [answer.model_version] * len(answer.grades),
+        "model_version": answer.versions,
         "cold_start": answer.cold_start,
+        "arm": arm_values(answer.exposed, len(answer.grades)),
     }
+
+
+def arm_values(exposed: Exposed, rows: int) -> list[str]:
+    """Each row's arm; "" for who is in none."""
+    return [arm or "" for arm in exposed.arms] or [""] * rows
 
 
 def pack_output(values: list[Any] | NDArray[Any]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from itertools import chain
 from typing import Any
 
@@ -14,13 +14,9 @@ from tidemill.bundle import INPUT_NAME, OUTPUT_NAME
 from tidemill.grading import letters
 from tidemill.lifetime_value.bundle import MORE_OUTPUTS, ValueFacts
 from tidemill.online import OnlineRows
-from tidemill_serving.predictor import (
-    Answer,
-    ModelOutputError,
-    Predictor,
-    Query,
-    new_prediction_id,
-)
+from tidemill_serving.predictor import Answer, ModelOutputError, Predictor, Query
+from tidemill_serving.rest_v1 import in_experiment, scores_of
+from tidemill_serving.scored import Scored
 from tidemill_serving.tensors import OUTPUTS as SCORE_OUTPUTS
 from tidemill_serving.tensors import output_values
 
@@ -31,24 +27,15 @@ _NAMES = [OUTPUT_NAME, *MORE_OUTPUTS]
 class Valuer(Predictor):
     """Expected value, purchases and an interval for each user."""
 
-    def predict(self, query: Query, prediction_id: str | None = None) -> Answer:
+    def score(self, query: Query) -> Scored:
         """As any predictor; what is known besides the score is in `more`, and on the log."""
-        requested_at = time.time_ns() // 1_000
         users, rows = self._rows(query)
         found = self._run(rows)
         scores = found[OUTPUT_NAME]
-        answer = Answer(
-            prediction_id=prediction_id or new_prediction_id(),
-            model_name=self.model.name,
-            model_version=self.model.version,
-            users=users,
-            scores=scores,
-            grades=letters(scores.tolist(), self._thresholds),
-            cold_start=~rows.found,
-            more={name: found[name] for name in MORE_OUTPUTS},
-        )
-        self._record(answer, rows, requested_at)
-        return answer
+        grades = letters(scores.tolist(), self._thresholds)
+        versions = [self.model.version] * len(scores)
+        more = {name: found[name] for name in MORE_OUTPUTS}
+        return Scored(self.model, users, rows, scores, grades, versions, more=more)
 
     def _run(self, rows: OnlineRows) -> dict[str, NDArray[np.float64]]:
         """Every output by name; of users without a row what is expected of a customer."""
@@ -77,23 +64,16 @@ def value_outputs(answer: Answer) -> dict[str, list[Any] | NDArray[Any]]:
 def values_of(answer: Answer) -> list[dict[str, Any]]:
     """One object for each user, in order."""
     more = {name: answer.more[name].tolist() for name in MORE_OUTPUTS}
-    columns = zip(
-        answer.users, answer.scores.tolist(), answer.grades, answer.cold_start.tolist(), strict=True
-    )
     return [
-        {
-            "user_id": user,
-            "score": score,
-            **{name: values[at] for name, values in more.items()},
-            "grade": grade,
-            "model_version": answer.model_version,
-            "cold_start": cold,
-        }
-        for at, (user, score, grade, cold) in enumerate(columns)
+        row | {name: _given(values[at]) for name, values in more.items()}
+        for at, row in enumerate(scores_of(answer))
     ]
 
 
 def encode_values(answer: Answer) -> bytes:
     """The body of a V1 reply."""
-    document = {"prediction_id": answer.prediction_id, "predictions": values_of(answer)}
-    return orjson.dumps(document)
+    return orjson.dumps(in_experiment(answer.exposed, answer.prediction_id, values_of(answer)))
+
+
+def _given(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -226,5 +226,9 @@ def _size(value: Any) -> Any:
     return celtypes.IntType(len(value))
 
 
-_FUNCTIONS = {"substring": _substring, "lowerAscii": _lower_ascii, "size": _size}
-"""The string functions that Kubernetes adds, and `size`, which is stricter there about nulls."""
+def _sum(numbers: Any) -> Any:
+    return sum(numbers, celtypes.DoubleType(0))
+
+
+_FUNCTIONS = {"substring": _substring, "lowerAscii": _lower_ascii, "size": _size, "sum": _sum}
+"""What Kubernetes adds for texts and lists, and `size`, which is stricter there about nulls."""

@@ -86,7 +86,7 @@ def test_only_names_of_the_metadata_are_narrowed() -> None:
 def test_kubectl_shows_where_an_objective_stands() -> None:
     """`kubectl get objectives`: name, then these."""
     columns = [column["name"] for column in VERSION["additionalPrinterColumns"]]
-    assert columns == ["Type", "Phase", "Model", "Quality", "Drift", "URL", "Age"]
+    assert columns == ["Type", "Phase", "Model", "Quality", "Drift", "Lift", "URL", "Age"]
 
 
 def test_every_column_shows_a_field_that_exists() -> None:

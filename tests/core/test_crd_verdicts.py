@@ -104,11 +104,58 @@ CHOICE = {
     "count": 10,
 }
 OFFER = {**CHOICE, "value": "item.margin"}
+EXPERIMENT = "spec/experiment"
+SHARES = f"{EXPERIMENT}/arms"
+ARMS = [
+    {"name": "live", "share": "33.34%", "serve": "champion"},
+    {"name": "next", "share": "33.33%", "serve": "challenger"},
+    {"name": "A.b_c-1", "share": "33.33%", "serve": "rule"},
+]
+METRICS = [
+    {"name": "buys", "event": "order", "within": "28d"},
+    {"name": "visits", "kind": "count", "where": {"property.channel": "web"}, "winsorise": 0.99},
+    {"name": "revenue", "event": "order", "kind": "sum", "value": "property.total"},
+    {"name": "basket", "event": "item", "kind": "ratio", "per": "order"},
+    {"name": "returned", "event": "return", "kind": "ratio", "value": "value", "per": "order"}
+    | {"better": "lower"},
+]
+TRIAL = {
+    "arms": ARMS,
+    "layer": {"name": "pages", "start": "50%", "share": "50%"},
+    "metrics": METRICS,
+    "guardrails": [{"metric": "returned", "margin": "2%"}, {"metric": "visits", "margin": "0.5%"}],
+    "smallest_effect": "1.5%",
+    "alpha": 0.1,
+    "several": "benjamini-hochberg",
+    "promote": True,
+}
 
 
 def chosen(**changes: Any) -> dict[str, Any]:
     """The spec of a recommendation with other values."""
     return {"recommendation": {**CHOICE, **changes}}
+
+
+def tried(**changes: Any) -> dict[str, Any]:
+    """An experiment with other values."""
+    return {**TRIAL, **changes}
+
+
+def allocated(**changes: Any) -> dict[str, Any]:
+    """A bandit."""
+    guardrails = [{"metric": "visits", "margin": "2%"}]
+    return tried(**{"metrics": METRICS[:3], "guardrails": guardrails, "bandit": True, **changes})
+
+
+def measured(**changes: Any) -> dict[str, Any]:
+    """An experiment whose second metric has other values."""
+    second = {"name": "second", "event": "order", **changes}
+    return {"holdout": "5%", "metrics": [METRICS[0], second]}
+
+
+def shared(*shares: Any) -> list[dict[str, Any]]:
+    """Arms with these shares."""
+    return [{**arm, "share": share} for arm, share in zip(ARMS, shares, strict=False)]
 
 
 def watched(**changes: Any) -> dict[str, Any]:
@@ -182,6 +229,18 @@ GOOD: list[tuple[str, Any]] = [
     (NOTIFY, []),
     (NOTIFY, [{"url_from": {"env": "PAGER_URL"}}, {"format": "slack", "url_from": HOOK}]),
     (NOTIFY, [{"format": None, "url_from": {"env": "_x1", "secret": None}} for _ in range(8)]),
+    *((EXPERIMENT, {"holdout": text}) for text in ("5%", "0.5%", "99.9999%", "005.00%")),
+    (EXPERIMENT, TRIAL),
+    (EXPERIMENT, None),
+    (EXPERIMENT, tried(layer=None, metrics=None, guardrails=None)),
+    (EXPERIMENT, tried(layer={"name": "pages", "share": "100%"})),
+    *(
+        (EXPERIMENT, tried(arms=shared(*each)))
+        for each in (("50%", "50%"), ("0.0001%", "99.9999%"))
+    ),
+    (EXPERIMENT, measured(kind="ratio", per="order", within="7d", better="lower")),
+    ("spec", {"recommendation": CHOICE, "experiment": allocated(promote=False)}),
+    ("spec", {"churn": CHURN, "experiment": {"holdout": "10%", "arms": []}}),
     (NAME, "a"),
     (NAME, "a" * 63),
     ("metadata/namespace", None),
@@ -366,6 +425,58 @@ BAD: list[tuple[str, Any]] = [
     *(("spec/monitoring/retrain/guard", value) for value in (["property."], "property.plan")),
     ("spec/monitoring/retrain/guard", ["property.a"] * 9),
     *(("spec/serving/shadow", value) for value in ("7 days", "0d", 7, "")),
+    *(
+        (EXPERIMENT, {"holdout": text})
+        for text in ("0%", "100%", "5", "5 %", "101%", "-5%", "1e1%", "5.00001%", "", 5, ".5%")
+    ),
+    *((EXPERIMENT, wrong) for wrong in ({}, [], {"hold": "5%"}, {"arms": ARMS, "holdout": "5%"})),
+    *(
+        (SHARES, wrong)
+        for wrong in (
+            *(shared("100%"), shared("50%", "49.9999%"), shared("50%", "50.0001%")),
+            *(shared("50%", "50%", "0%"), shared("50%", None), ARMS * 3, {}),
+            *([{**ARMS[0], "serve": "best"}, ARMS[1]], [{**arm, "name": "x"} for arm in ARMS]),
+            *([{**ARMS[0], "name": bad}, *ARMS[1:]] for bad in ("", "a b", "-a", "a" * 64, "\n")),
+        )
+    ),
+    *(
+        (EXPERIMENT, tried(**wrong))
+        for wrong in (
+            {"layer": {"name": "pages"}},
+            {"layer": {"name": "pages", "start": "60%", "share": "40.0001%"}},
+            {"layer": {"name": "pages", "share": "0%"}},
+            {"metrics": [METRICS[0], METRICS[0]], "guardrails": []},
+            {"metrics": METRICS * 4, "guardrails": []},
+            {"metrics": METRICS[:1]},
+            {"metrics": None},
+            {"guardrails": [{"metric": "buys", "margin": "2%"}]},
+            {"guardrails": [{"metric": "visits"}]},
+            {"guardrails": [{"metric": "visits", "margin": "0%"}]},
+            {"smallest_effect": "0%"},
+            {"alpha": 0},
+            {"alpha": 0.3},
+            {"several": "bonferroni"},
+            {"bandit": True},
+            {"arms": ARMS[::-1]},
+            {"arms": shared("50%", "50%")[:1]},
+            {"arms": [{**arm, "serve": "champion"} for arm in ARMS]},
+            {"arms": [ARMS[0], *({**arm, "serve": "challenger"} for arm in ARMS[1:])]},
+        )
+    ),
+    *(
+        (EXPERIMENT, measured(**wrong))
+        for wrong in (
+            *({"kind": "mean"}, {"kind": "sum"}, {"value": "value"}, {"kind": "ratio"}),
+            *({"kind": "count", "per": "order"}, {"kind": "sum", "value": "item.price"}),
+            *({"winsorise": 0.99}, {"kind": "count", "winsorise": 1}, {"better": "less"}),
+            *({"event": ""}, {"within": "0d"}, {"where": {"brand": "own"}}, {"name": "buys"}),
+        )
+    ),
+    (EXPERIMENT, {"holdout": "5%", "promote": True}),
+    ("spec", {"recommendation": CHOICE, "experiment": {"holdout": "5%", "bandit": True}}),
+    ("spec", {"recommendation": CHOICE, "experiment": allocated()}),
+    ("spec", {"recommendation": CHOICE, "experiment": allocated(promote=False, metrics=METRICS)}),
+    ("spec", {**watched(), "experiment": {"holdout": "5%"}}),
 ]  # fmt: skip
 
 
@@ -400,6 +511,10 @@ def test_a_bad_objective_is_refused_by_both(
         (WHERE, {"brand": "own"}, "a condition is on 'property.<name>' (of the event) or 'item.<"),
         (NAME, "Buys", "must be lower-case letters, digits and '-', with no '-' at either end"),
         ("spec/churn", CHURN, "exactly one of propensity, churn, recommendation, "),
+        (EXPERIMENT, {}, "exactly one of holdout, arms must be given"),
+        (EXPERIMENT, {"holdout": "5"}, "a percentage is a number and '%', with at most four dec"),
+        (SHARES, shared("50%", "49%"), "the shares of the arms must add up to 100%"),
+        (EXPERIMENT, allocated(promote=False), "a bandit allocates recommendations and offers al"),
     ],
 )
 def test_both_refuse_in_the_same_words(
@@ -420,6 +535,7 @@ PLACES = [
     *("spec/training/every", "spec/training/seed", "spec/training/minimum_positives", REPLICAS),
     *("spec/serving", f"{REPLICAS}/min", f"{REPLICAS}/max", "spec/monitoring", f"{WHERE}/item."),
     INDEX,
+    *(EXPERIMENT, f"{EXPERIMENT}/holdout", SHARES, f"{EXPERIMENT}/layer", f"{EXPERIMENT}/alpha"),
     *("spec/monitoring/schedule", "spec/monitoring/retrain", "spec/monitoring/retrain/cooldown"),
     *("spec/monitoring/retrain/margin", "spec/monitoring/retrain/guard", "spec/serving/shadow"),
 ]
@@ -427,7 +543,8 @@ CRON = st.from_regex(
     r"\A( {0,2}([0-9]{1,2}|\*|mon|Dec)([-/,]([0-9]{1,2}|fri|jul)){0,2}){4,6} ?\Z", fullmatch=True
 )
 VALUES = st.one_of(
-    st.sampled_from([ABSENT, None, True, "", "28d", "x", [], {}, {"within": "9d"}, 1.0, 0.5]),
+    st.sampled_from([ABSENT, None, True, "", "28d", "5%", "x", [], {}, {"within": "9d"}, 1.0, 0.5]),
+    st.sampled_from([ARMS, [], METRICS, TRIAL, {"holdout": "5%"}]),
     st.integers(-2, 12),
     st.from_regex(r"\A[0-9]{1,6}[hdwm]?\Z"),
     CRON,

@@ -6,11 +6,13 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tidemill.experiments.running import Experiment, RunningArm
 from tidemill.home import Home
 from tidemill.objective import resolve_objective
 from tidemill.report import past
@@ -61,6 +63,22 @@ def test_the_page_can_be_drawn_at_any_age(
     assert len(drawings) == (2 if count else 0)
     assert all(ET.fromstring(svg) is not None for svg in drawings)  # noqa: S314  # our own
     assert not re.search(r"<(script|link|img|iframe)|\b(src|href)=|url\(|@import|\bnan\b", html)
+
+
+def test_experiments_are_among_what_happened(lived: Callable[..., list[MonitorRun]]) -> None:
+    """Their beginning with the arms, their end with the reason, in the order of time."""
+    arms = (
+        RunningArm("control", Decimal("0.9"), "champion", None),
+        RunningArm("new", Decimal("0.1"), "challenger", "2"),
+    )
+    begun, over = START + timedelta(days=1), START + timedelta(days=20)
+    tried = Experiment(1, "buying", "buying-1", None, arms, begun, {}, over, "new is better")
+    found = past.happenings(lived("ok", "act"), (), [tried])
+    assert [each.kind for each in found] == ["experiment", "act", "experiment"]
+    assert [each.words for each in (found[0], found[-1])] == [
+        "new is better",
+        "control 90.0%, new 10.0%",
+    ]
 
 
 def test_before_the_first_check_the_page_names_the_command(

@@ -223,6 +223,22 @@ def test_a_shadow_is_a_canary_for_the_version_that_was_in_it(
     assert earned == [0, 0.5, 1]
 
 
+def test_a_won_experiment_is_a_canary_and_an_effect(facts: Callable[..., ScoreFacts]) -> None:
+    """Of the live version alone, and as a canary while the objective asks for one."""
+    won = promotion("1", "experiment orders-1: new, better by orders: +4.1% (+1.2% to +7.0%)")
+    known = facts(promotions=(won,))
+    document = known.objective.model_dump(mode="json", exclude_none=True)
+    arms = [
+        {"name": "a", "share": "90%", "serve": "champion"},
+        {"name": "b", "share": "10%", "serve": "challenger"},
+    ]
+    document["spec"]["experiment"] = {"arms": arms, "promote": True}
+    asked = replace(known, objective=Objective.model_validate(document))
+    other = replace(asked, promotions=(won, promotion("2", "by hand")))
+    assert [points(each, "canary") for each in (known, asked, other)] == [0, 1, 0]
+    assert [points(each, "offline-online") for each in (asked, other)] == [1, 0]
+
+
 def test_what_staleness_costs_takes_three_ages(facts: Callable[..., ScoreFacts]) -> None:
     """Two points are no curve."""
     known = facts((0, 7, 14))

@@ -27,7 +27,10 @@ def record(name, users=("u1", None), vectors=((1.5, np.nan), (np.inf, -0.0))):
         scores=np.linspace(0.1, 0.3, count),
         grades=["A", "D"][:count],
         vectors=np.array(vectors, dtype=np.float32).reshape(count, 2),
-        arm="control",
+        experiment="churn-1",
+        arms=["control", None][:count],
+        arm_probabilities=[0.05, None][:count],
+        serves=["champion", None][:count],
     )
 
 

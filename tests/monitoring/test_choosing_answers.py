@@ -73,3 +73,15 @@ def test_cold_answers_are_counted_and_not_judged() -> None:
     cold = {"cold_start": np.array([True]), "cutoffs": np.array([0]), "checksums": [0]}
     found = read(shown("new", 1, "a", **cold), shown(None, 2, "a", **cold), shown("ann", 1, "b"))
     assert (found.answers, found.cold, len(found.recent)) == (3, 2, 1)
+
+
+def test_what_other_arms_were_shown_is_not_the_champion_s() -> None:
+    """Of an experiment, the lists of rules and of arms that got none are not judged."""
+    arm: dict[str, Any] = {"experiment": "next-1", "arms": ["x"], "arm_probabilities": [0.5]}
+    found = read(
+        shown("ann", 15, "a", **arm, serves=["champion"]),
+        shown("bob", 15, "b", **arm, serves=["rule"]),
+        shown("cat", 15, **arm, serves=["nothing"]),
+        shown("dan", 15, "d", version="2", **arm, serves=["challenger"]),
+    )
+    assert [each.user for each in found.closed] == ["ann"]

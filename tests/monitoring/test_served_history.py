@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -163,3 +164,19 @@ def test_every_row_that_was_read_in_the_window_is_kept_once() -> None:
     """Skew is looked for in all of them, not only in a user's newest."""
     vectors = read(answer(AT - DAY, "a", "b"), answer(AT, "a"), answer(AT, "a")).vectors
     assert vectors.users.tolist() == ["a", "b", "a"]
+
+
+def test_what_other_arms_answered_is_not_the_champion_s() -> None:
+    """Of an experiment, only the champion's arm and those who take no part are judged."""
+    serves = ("champion", "challenger", "rule", "nothing", None)
+    users = ("live", "next", "simple", "none", "outside")
+    mixed = replace(
+        answer(AT - 7 * DAY, *users),
+        experiment="orders-1",
+        arms=("live", "next", "simple", "none", None),
+        arm_probabilities=(0.4, 0.3, 0.2, 0.1, None),
+        serves=serves,
+    )
+    closed = read(mixed).closed
+    assert closed is not None
+    assert sorted(closed.users) == ["live", "outside"]

@@ -223,9 +223,9 @@ def test_v2_has_a_tensor_for_each_output(ask):
     """Of float64, beside those of any score."""
     tensor = {"name": "user_id", "datatype": "BYTES", "shape": [2], "data": ["u1", "u2"]}
     found = ask("/v2/models/orders/infer", {"inputs": [tensor]})["outputs"]
-    shapes = {each["name"]: (each["datatype"], each["shape"]) for each in found}
-    assert {shapes[name] for name in ("score", *MORE_OUTPUTS)} == {("FP64", [2])}
-    assert shapes["grade"] == ("BYTES", [2])
+    shapes = {each["name"]: (each["datatype"], *each["shape"]) for each in found}
+    assert {shapes[name] for name in ("score", *MORE_OUTPUTS)} == {("FP64", 2)}
+    assert shapes["grade"] == ("BYTES", 2)
 
 
 def test_everybody_is_written_with_purchases_and_interval(home, trained, answered, tmp_path):

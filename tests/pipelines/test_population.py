@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tidemill.bundle import PopulationRule
+from tidemill.bundle import PopulationRule, RecencyRule
 from tidemill_pipelines.population import baseline_scores, population_rule
 
 RECENCY = np.array([1, 90, 91, np.nan], dtype=np.float32)
@@ -38,3 +38,14 @@ def test_the_simple_rule_is_recency(objective_of, target, order):
     """Who did it last will do it again; who never did comes last. For churn, the reverse."""
     scores = baseline_scores(objective_of(target), RECENCY)
     assert np.argsort(-scores).tolist() == order
+
+
+@pytest.mark.parametrize("target", ["propensity: {event: a, within: 7d}", "churn: {within: 7d}"])
+def test_the_rule_in_a_bundle_ranks_as_the_rule_to_beat(objective_of, target):
+    """What an experiment's arm is served is what the gate has compared the model with."""
+    objective = objective_of(target)
+    rule = RecencyRule(feature="any__days_since_last", absent=objective.target.absent)
+    scores = rule.scores(RECENCY)
+    wanted = baseline_scores(objective, RECENCY)
+    assert np.argsort(-scores).tolist() == np.argsort(-wanted).tolist()
+    assert ((scores >= 0) & (scores <= 1)).all()

@@ -243,6 +243,18 @@ def test_what_is_live_loses_a_number_that_is_given_anew(home, registry, register
     assert served(home, name) == 0.1
 
 
+def test_what_is_in_the_shadow_loses_a_number_that_is_given_anew(home, registry, register):
+    """Otherwise an unjudged model would be scored under the old one's number."""
+    name, first = register(0.1)
+    registry.promote(name, first.version, "better")
+    _, second = register(0.2)
+    registry.put_in_shadow(name, second.version)
+    forget(registry, name)
+    register(0.3)
+    register(0.4)
+    assert (home.served(name) / "shadow").resolve().name == "2-unregistered"
+
+
 def test_a_folder_of_another_registry_is_not_taken_for_a_version(home, registry, register):
     """Such as one that came with a copied home: nothing says which run made it."""
     name, found = register(0.2)

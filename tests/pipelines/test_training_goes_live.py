@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
-from tidemill.bundle import read_metadata
+from tidemill.bundle import RecencyRule, read_metadata
 from tidemill.online import open_online_reader
 from tidemill.registry import Registry
 from tidemill_pipelines import steps
@@ -92,9 +92,10 @@ def test_the_objective_is_known_from_now_on(home, first):
 
 
 def test_the_bundle_describes_itself(metadata, objective_of):
-    """Objective, layout, population and the windows it comes from."""
+    """Objective, layout, population, the rule to beat and the windows it comes from."""
     assert (metadata.objective, metadata.objective_hash) == ("orders", objective_of().hash)
     assert metadata.population.feature == "any__days_since_last"
+    assert metadata.rule == RecencyRule(feature="order__days_since_last", absent=False)
     assert "order__count_28d" in metadata.features
     assert len(metadata.training_cutoffs) == 3
     assert max(metadata.training_cutoffs) < min(metadata.test_cutoffs)

@@ -59,7 +59,7 @@ def test_predict_all_writes_everybody(home, kit):
     table = pq.read_table(out)
     assert ", ".join(f"{field.name} {field.type}" for field in table.schema) == (
         "user_id string, position int32, item_id string, score float, probability float, "
-        "model_version string, cold_start bool, prediction_id string"
+        "model_version string, arm string, cold_start bool, prediction_id string"
     )
     mine = [row for row in table.to_pylist() if row["user_id"] == "u3"]
     assert [row["item_id"] for row in mine] == U3

@@ -33,7 +33,10 @@ def shown(name="a"):
         k=2,
         filters={"item.brand": ["b", "c"]},
         exclude=["z"],
-        arm="control",
+        experiment="offers-1",
+        arms=["control", None],
+        arm_probabilities=[0.05, None],
+        serves=["champion", None],
     )
 
 

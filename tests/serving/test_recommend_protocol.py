@@ -59,7 +59,7 @@ def test_users_become_lists(shop):
     shapes = {output["name"]: output["shape"] for output in answer.json["outputs"]}
     assert shapes == {
         **{key: [3, 3] for key in ("item_id", "score", "probability")},
-        **{key: [3] for key in ("model_version", "cold_start", "is_cut", "fallback")},
+        **{key: [3] for key in ("model_version", "cold_start", "is_cut", "fallback", "arm")},
     }
     assert answer.column("item_id")[:6] == U3[:3] + NOBODY[:3]
     assert answer.column("cold_start") == [False, True, False]

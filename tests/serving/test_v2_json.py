@@ -86,6 +86,7 @@ def test_the_server_describes_itself(server, kit):
         "grade",
         "model_version",
         "cold_start",
+        "arm",
     ]
 
 

@@ -45,7 +45,8 @@ def read_answers(
     """One pass over the log. Answers are closed from cutoffs up to `known_at`.
 
     Cold answers have no cutoff and are placed by when they were asked for. Lists that were narrowed
-    by the caller's filters are left out of what is judged.
+    by the caller's filters are left out of what is judged, and all that another arm of an
+    experiment than the champion's answered.
     """
     end, start, known = to_us(at), to_us(at - window), to_us(known_at)
     recent: dict[tuple[str, int], ShownList] = {}
@@ -53,7 +54,10 @@ def read_answers(
     answers = cold = 0
     first: int | None = None
     for frame in log:
+        is_heard = frame.by_champion(len(frame.users))
         for row, user in enumerate(frame.users):
+            if not is_heard[row]:
+                continue
             is_cold = bool(frame.cold_start[row])
             instant = frame.requested_at if is_cold else int(frame.cutoffs[row])
             if start < instant <= end:

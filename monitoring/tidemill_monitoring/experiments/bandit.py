@@ -34,8 +34,13 @@ def allocate(arms: list[Moments], floor: float) -> Array:
         return np.full(len(arms), 1 / len(arms))
     found = [estimate(arm) for arm in arms]
     means = np.array([arm.value for arm in found])
-    best = probability_best(means, np.sqrt([arm.variance for arm in found]))
-    return floor + (1 - floor * len(arms)) * best
+    return thompson(means, np.sqrt([arm.variance for arm in found]), floor)
+
+
+def thompson(means: Array, deviations: Array, floor: float) -> Array:
+    """[arms] each one's probability to be the greatest of normal variables, none below `floor`."""
+    shares: Array = floor + (1 - floor * len(means)) * probability_best(means, deviations)
+    return shares
 
 
 def probability_best(means: Array, deviations: Array) -> Array:

@@ -27,6 +27,7 @@ _PHASE_STYLES = {
 _RESULT_STYLES = {
     "promoted": "green",
     "shadowed": "green",
+    "launched": "green",
     "refused": "yellow",
     "not_ready": "yellow",
     "failed": "red",
@@ -97,13 +98,14 @@ def objectives_table(found: list[ClusterObjective], now: datetime) -> Table:
 
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("objective", no_wrap=True, overflow="fold")
-    for title in ("type", "phase", "version", "quality", "drift", "url", "age"):
+    for title in ("type", "phase", "version", "quality", "drift", "lift", "url", "age"):
         table.add_column(title)
     for each in found:
         status = each.status
         style = _PHASE_STYLES.get(status.phase)
         phase = f"[{style}]{status.phase}[/]" if style else str(status.phase)
-        facts = (status.type, phase, status.modelVersion, status.quality, status.drift, status.url)
+        found_out = (status.quality, status.drift, status.lift)
+        facts = (status.type, phase, status.modelVersion, *found_out, status.url)
         table.add_row(each.name, *(fact or "-" for fact in facts), age(now, each.created))
     return table
 
@@ -139,6 +141,8 @@ def _show_details(found: ClusterObjective) -> None:
         mark = {"True": "yes", "False": "no"}.get(condition.status, "unknown")
         line = f"{condition.type}: {mark}, {condition.reason}{message}"
         console.out.print(line, markup=False)
+    if found.status.experiment.sentence:
+        console.out.print(found.status.experiment.sentence, markup=False)
     training = found.status.training
     if training.name:
         started = f" {training.started:%Y-%m-%d %H:%M} UTC" if training.started else ""

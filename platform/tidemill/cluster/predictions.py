@@ -21,8 +21,8 @@ _COLUMNS = ("user_id", "score", "grade", "cold_start", "model_version")
 def predict_on_cluster(
     api: KubernetesApi, objective: str, users: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """One row per user, in order: user_id, score, grade, cold_start, model_version; where items
-    are chosen, what the server's V1 protocol says of a user."""
+    """One row per user, in order: user_id, score, grade, cold_start, model_version, and arm while
+    an experiment runs; where items are chosen, what the server's V1 protocol says of a user."""
     endpoint = find_endpoint(api, objective)
     path = f"/v1/models/{objective}:predict"
     body = orjson.dumps({"instances": list(users)})
@@ -38,15 +38,18 @@ def predict_on_cluster(
 def _rows(answer: bytes) -> list[dict[str, Any]]:
     try:
         predictions = orjson.loads(answer)["predictions"]
-        return [
-            row if "items" in row else {name: row[name] for name in _COLUMNS} for row in predictions
-        ]
+        return [row if "items" in row else _scored(row) for row in predictions]
     except (ValueError, KeyError, TypeError) as error:
         said = answer[:300].decode(errors="replace")
         raise ClusterError(
             f"the endpoint did not answer as Tidemill's server does: {said}",
             hint="is the InferenceService on Tidemill's own runtime?",
         ) from error
+
+
+def _scored(row: dict[str, Any]) -> dict[str, Any]:
+    found = {name: row[name] for name in _COLUMNS}
+    return {**found, "arm": row["arm"]} if "arm" in row else found
 
 
 def find_endpoint(api: KubernetesApi, objective: str) -> dict[str, Any]:

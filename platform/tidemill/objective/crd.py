@@ -24,6 +24,7 @@ _COLUMNS = {
     "Model": ".status.modelVersion",
     "Quality": ".status.quality",
     "Drift": ".status.drift",
+    "Lift": ".status.lift",
     "URL": ".status.url",
 }
 

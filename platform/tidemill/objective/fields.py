@@ -44,6 +44,11 @@ _metric = _one_of(
     "users",
     "value",
 )
+_amount = _one_of(
+    (PROPERTY,),
+    "expected 'value' or 'property.<name>', a numeric property",
+    "value",
+)
 
 _amount = _one_of((PROPERTY,), "expected 'value' or 'property.<name>', a numeric property", "value")
 

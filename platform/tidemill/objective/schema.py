@@ -18,6 +18,7 @@ from tidemill.objective.alerting import Alert
 from tidemill.objective.block import Block
 from tidemill.objective.cel import rules
 from tidemill.objective.duration import Duration, format_duration
+from tidemill.objective.experimenting import DeclaredExperiment
 from tidemill.objective.fields import Property
 from tidemill.objective.kubernetes_metadata import (
     NAME_PATTERN,
@@ -49,6 +50,9 @@ _TYPES: tuple[str, ...] = get_args(Type)
 _LATER_TYPES = ("lifetime_value", "segmentation", "alert")
 """Types that came when there were models already, whose objectives must keep their hashes."""
 _ONE_TYPE = f"exactly one of {', '.join(_TYPES)} must be given"
+_NOTHING_SERVED = "an alert serves nothing, so it has no experiment"
+_NOTHING_COMPARED = "segments describe users and decide nothing, so they have no experiment"
+_NOTHING_CHOSEN = "a bandit allocates recommendations and offers alone"
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,14 @@ class Spec(Block):
             (
                 f"[{', '.join(f'has(self.{name})' for name in _TYPES)}].exists_one(given, given)",
                 _ONE_TYPE,
-            )
+            ),
+            ("!has(self.experiment) || !has(self.alert)", _NOTHING_SERVED),
+            ("!has(self.experiment) || !has(self.segmentation)", _NOTHING_COMPARED),
+            (
+                "!has(self.experiment) || !self.experiment.bandit || "
+                "has(self.recommendation) || has(self.next_best_offer)",
+                _NOTHING_CHOSEN,
+            ),
         )
     )
 
@@ -219,6 +230,9 @@ class Spec(Block):
     """From how much history, and when."""
     serving: Serving = Serving()
     """On how many servers, and how."""
+    experiment: DeclaredExperiment | None = None
+    """How its effect is measured; not at all if left out. It begins with `tidemill experiment
+    start`."""
     monitoring: Monitoring = Monitoring()
     """How often the running model is checked, and what follows."""
 
@@ -228,6 +242,18 @@ class Spec(Block):
         if len(given) != 1:
             found = " and ".join(given) or "none of them"
             raise ValueError(f"{_ONE_TYPE}, found {found}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_experiment(self) -> Self:
+        if self.experiment is None:
+            return self
+        if self.alert is not None:
+            raise ValueError(_NOTHING_SERVED)
+        if self.segmentation is not None:
+            raise ValueError(_NOTHING_COMPARED)
+        if self.experiment.bandit and not (self.recommendation or self.next_best_offer):
+            raise ValueError(_NOTHING_CHOSEN)
         return self
 
 
@@ -303,7 +329,7 @@ class Objective(Block):
     def hash(self) -> str:
         """12 hex digits that change when the model would: what is predicted, for whom, and how
         it is trained, but not when it is trained, served or watched."""
-        spec = self.spec.model_dump(mode="json", exclude={"serving", "monitoring"})
+        spec = self.spec.model_dump(mode="json", exclude={"serving", "experiment", "monitoring"})
         del spec["training"]["schedule"]
         for later in _LATER_TYPES:  # what nobody declared changes no model
             if spec[later] is None:

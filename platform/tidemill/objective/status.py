@@ -105,6 +105,38 @@ class MonitoringStatus(_Block):
     """Why it does, or does not."""
 
 
+class ArmStatus(_Block):
+    """How many are in an arm of an experiment."""
+
+    name: str
+    """How the arm is called."""
+    users: int = Field(default=0, ge=0)
+    """Exposed so far."""
+
+
+class ExperimentStatus(_Block):
+    """The newest experiment, as it was found last."""
+
+    name: str = ""
+    """How it is called: the objective and a number."""
+    at: datetime | None = None
+    """The instant up to which it was judged."""
+    arms: list[ArmStatus] = Field(default=[], max_length=16)
+    """All arms, the control first."""
+    arm: str = ""
+    """The arm whose lift it is."""
+    metric: str = ""
+    """The metric that decides."""
+    lift: str = ""
+    """Relative to the control; empty before the first look."""
+    interval: str = ""
+    """Bounds of the lift that hold at all looks together."""
+    verdict: str = ""
+    """better, worse, harmful, no difference yet, no difference or cannot say."""
+    sentence: str = ""
+    """All of it in words."""
+
+
 class ObjectiveStatus(_Block):
     """The whole status."""
 
@@ -120,6 +152,8 @@ class ObjectiveStatus(_Block):
     """AUC or NDCG of that version on its test window."""
     drift: str = ""
     """Newest verdict on drift."""
+    lift: str = ""
+    """What the newest experiment found, and whether it is more than chance: `+4.1% better`."""
     url: str = ""
     """Where predictions are answered."""
     conditions: list[Condition] = []
@@ -130,3 +164,5 @@ class ObjectiveStatus(_Block):
     """Which versions answer."""
     monitoring: MonitoringStatus = MonitoringStatus()
     """The newest verdict of the monitor."""
+    experiment: ExperimentStatus = ExperimentStatus()
+    """The newest experiment."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from tidemill.objective.cel import RULES_KEYWORD
 from tidemill.objective.duration import format_duration
+from tidemill.objective.percent import format_percent
 
 _KEPT = (
     "description",
@@ -35,8 +37,10 @@ Schema = dict[str, Any]
 
 class _JsonSchema(GenerateJsonSchema):
     def encode_default(self, dft: Any) -> Any:
-        """Durations as they are written in an objective; pydantic would say 'P90D'."""
-        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+        """Durations and percentages as they are written in an objective, not as pydantic would."""
+        if isinstance(dft, timedelta):
+            return format_duration(dft)
+        return format_percent(dft) if isinstance(dft, Decimal) else super().encode_default(dft)
 
 
 def structural_schema(model: type[BaseModel], *, defaults: bool) -> Schema:

@@ -8,7 +8,7 @@ from typing import Any
 from tidemill.cluster.api import KubernetesApi
 from tidemill.cluster.resources import OBJECTIVE_LABEL
 from tidemill.objective import Objective
-from tidemill.objective.status import MonitoringStatus
+from tidemill.objective.status import ExperimentStatus, MonitoringStatus
 from tidemill.operator.conditions import Finding
 from tidemill.operator.manifests.common import is_as_declared, signed
 from tidemill.operator.manifests.monitor import monitor_cron_job, monitor_name
@@ -22,6 +22,8 @@ class Monitored:
 
     monitoring: MonitoringStatus
     finding: Finding
+    experiment: ExperimentStatus | None = None
+    """None where the newest run has said nothing about one."""
 
 
 def pursue_monitoring(
@@ -49,7 +51,8 @@ def pursue_monitoring(
     chosen = f"{OBJECTIVE_LABEL}={objective.name},app.kubernetes.io/component=monitoring"
     outcome = newest_verdict(api.list("Pod", labels=chosen))
     heard = monitoring if outcome is None or outcome.verdict is None else outcome.verdict
-    return Monitored(heard, _finding(objective.name, heard, outcome))
+    experiment = None if outcome is None else outcome.experiment
+    return Monitored(heard, _finding(objective.name, heard, outcome), experiment)
 
 
 def _finding(name: str, monitoring: MonitoringStatus, outcome: MonitorOutcome | None) -> Finding:

@@ -41,6 +41,7 @@ from tidemill.operator.conditions import (
 )
 from tidemill.operator.deletion import hold, let_go
 from tidemill.operator.events import post_event
+from tidemill.operator.experiments import decision_event, lift_of
 from tidemill.operator.kubeflow import Kubeflow, KubeflowError
 from tidemill.operator.model_registry import Champion, ModelRegistry
 from tidemill.operator.monitoring import pursue_monitoring
@@ -227,6 +228,9 @@ class Reconciler:
             return
         turn.found(monitored.finding)
         turn.update(monitoring=monitored.monitoring, drift=monitored.monitoring.drift)
+        if monitored.experiment is not None:
+            turn.events += decision_event(status.experiment, monitored.experiment)
+            turn.update(experiment=monitored.experiment, lift=lift_of(monitored.experiment))
 
     def _report(self, turn: _Turn, before: ObjectiveStatus) -> None:
         """Write the status if it is news, and say what changed as events."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tidemill.objective.status import MonitoringStatus
+from tidemill.objective.status import ExperimentStatus, MonitoringStatus
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class MonitorOutcome:
     """None when it failed."""
     failure: str = ""
     """What it said then."""
+    experiment: ExperimentStatus | None = None
+    """How the newest experiment stands; None where none was looked at."""
 
 
 def newest_verdict(pods: Iterable[dict[str, Any]]) -> MonitorOutcome | None:
@@ -32,9 +34,16 @@ def newest_verdict(pods: Iterable[dict[str, Any]]) -> MonitorOutcome | None:
     if newest.get("exitCode") != 0:
         return MonitorOutcome(None, _last_line(message) or f"exit code {newest.get('exitCode')}")
     try:
-        return MonitorOutcome(MonitoringStatus.model_validate(json.loads(message)))
+        return _verdict(json.loads(message))
     except (json.JSONDecodeError, ValidationError):
         return MonitorOutcome(None, f"it ended without a verdict: {_last_line(message)}")
+
+
+def _verdict(facts: Any) -> MonitorOutcome:
+    verdict = MonitoringStatus.model_validate(facts)
+    found = facts.get("experiment")
+    experiment = None if found is None else ExperimentStatus.model_validate(found)
+    return MonitorOutcome(verdict, experiment=experiment)
 
 
 def _terminated(pod: dict[str, Any]) -> list[dict[str, Any]]:

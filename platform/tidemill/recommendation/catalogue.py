@@ -76,7 +76,7 @@ def write_catalogue(path: Path, catalogue: Catalogue) -> None:
 def read_catalogue(path: Path) -> Catalogue:
     """Raises BundleError when there is none, or it cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             names = _read_texts(found, "names")
             attributes = {
                 name: Attribute(_read_texts(found, f"values{at}"), found[f"codes{at}"])

@@ -15,13 +15,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from tidemill.experiments.logged import Exposed, columns_in
 from tidemill.segments import SegmentLog, count_rows, pack_frame, read_frames
 
 _MAGIC = b"TMS1"
 
 
 @dataclass(frozen=True)
-class Shown:
+class Shown(Exposed):
     """The lists of one answered request, one for each user."""
 
     prediction_id: str
@@ -37,7 +38,7 @@ class Shown:
     """CRC-32 of each packed history as it was read; 0 where there is none."""
     cold_start: NDArray[np.bool_]
     items: list[list[str]]
-    """For each user, from the first position to the last."""
+    """For each user, from the first position to the last; none for who was given none."""
     scores: list[list[float]]
     probabilities: list[list[float]]
     """That this item stood at this position, over all the answers the server might have given."""
@@ -45,8 +46,6 @@ class Shown:
     """How many items were asked for."""
     filters: Mapping[str, Sequence[str]]
     exclude: Sequence[str]
-    arm: str | None = None
-    """Experiment arm; None outside experiments."""
 
 
 class ShownLog(SegmentLog):
@@ -85,7 +84,7 @@ def encode_shown(shown: Shown) -> bytes:
         "k": shown.k,
         "filters": dict(shown.filters),
         "exclude": list(shown.exclude),
-        "arm": shown.arm,
+        **shown.columns(),
     }
     lists = [shown.items, shown.scores, shown.probabilities]
     return pack_frame(_MAGIC, header, orjson.dumps(lists))
@@ -108,5 +107,5 @@ def _decode(header: dict[str, Any], payload: bytes) -> Shown:
         k=header["k"],
         filters=header["filters"],
         exclude=header["exclude"],
-        arm=header["arm"],
+        **columns_in(header),
     )

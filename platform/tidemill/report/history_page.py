@@ -14,6 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tidemill import __version__
+from tidemill.experiments.running import Experiment, ExperimentBook
 from tidemill.home import Home
 from tidemill.objective import Objective
 from tidemill.report import past, wording
@@ -42,7 +43,8 @@ def write_history(home: Home, objective: Objective, made_at: datetime) -> Path:
     Raises TidemillError for a verdict of another version, or when the page cannot be written.
     """
     runs = list(islice(monitor_runs(home, objective.name), RUNS_DRAWN))[::-1]
-    page = render_history(objective, runs, _versions(home, objective.name), made_at)
+    experiments = ExperimentBook(home).all(objective.name)
+    page = render_history(objective, runs, _versions(home, objective.name), made_at, experiments)
     path = home.history(objective.name)
     write_page(path, page, "TIDEMILL_HOME")
     return path
@@ -53,10 +55,11 @@ def render_history(
     runs: Sequence[MonitorRun],
     versions: Sequence[Version],
     made_at: datetime,
+    experiments: Sequence[Experiment] = (),
 ) -> str:
     """The page as one self-contained HTML text; `runs` are oldest first."""
     environment = template_environment(code=wording.with_code, number=wording.number)
-    happened = past.happenings(runs, versions)
+    happened = past.happenings(runs, versions, experiments)
     return environment.get_template("history.html.j2").render(
         name=objective.name,
         runs=runs,

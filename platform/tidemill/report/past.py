@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from tidemill.experiments.running import Experiment
 from tidemill.report.facts import Version
 from tidemill.report.history import MonitorRun
 
@@ -28,10 +29,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Happening:
-    """Something to mark: a promotion, an alarm, its end, or a wish for a retraining."""
+    """Something to mark: a promotion, an experiment, an alarm, its end, or a wish for a
+    retraining."""
 
     at: datetime
-    kind: Literal["promotion", "act", "watch", "ok", "retraining"]
+    kind: Literal["promotion", "act", "watch", "ok", "retraining", "experiment"]
     title: str
     words: str
 
@@ -71,9 +73,13 @@ def largest_effects(runs: Sequence[MonitorRun]) -> list[Point]:
     return points
 
 
-def happenings(runs: Sequence[MonitorRun], versions: Sequence[Version]) -> list[Happening]:
+def happenings(
+    runs: Sequence[MonitorRun],
+    versions: Sequence[Version],
+    experiments: Sequence[Experiment] = (),
+) -> list[Happening]:
     """What changed from run to run, newest first; `runs` are oldest first."""
-    found: list[Happening] = []
+    found = [happening for each in experiments for happening in _of_experiment(each)]
     standing: dict[str, str] = {}
     before: MonitorRun | None = None
     for run in runs:
@@ -83,7 +89,7 @@ def happenings(runs: Sequence[MonitorRun], versions: Sequence[Version]) -> list[
         if run.retrain:
             found.append(_retraining(run, versions))
         before = run
-    return found[::-1]
+    return sorted(found, key=lambda each: each.at)[::-1]
 
 
 def _turns(run: MonitorRun, standing: dict[str, str]) -> Iterator[Happening]:
@@ -104,6 +110,15 @@ def _promotion(run: MonitorRun, before: MonitorRun, versions: Sequence[Version])
     reason = "" if found is None or found.promoted is None else found.promoted
     title = f"version {run.model_version} in place of {before.model_version}"
     return Happening(run.at, "promotion", title, reason)
+
+
+def _of_experiment(experiment: Experiment) -> Iterator[Happening]:
+    arms = ", ".join(f"{arm.name} {arm.share:.1%}" for arm in experiment.arms)
+    begun = f"experiment {experiment.name} began"
+    yield Happening(experiment.started_at, "experiment", begun, arms)
+    if experiment.ended_at is not None:
+        ended = f"experiment {experiment.name} ended"
+        yield Happening(experiment.ended_at, "experiment", ended, experiment.ended_because)
 
 
 def _retraining(run: MonitorRun, versions: Sequence[Version]) -> Happening:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidemill.experiments.standing import BY_EXPERIMENT
 from tidemill.report.history import MonitorRun, Verdict
 from tidemill.score.facts import ScoreFacts
 from tidemill.score.findings import Evidence, Finding, failing, full, half, nothing
@@ -53,6 +54,16 @@ def version_evidence(facts: ScoreFacts, version: str, tag: str) -> Evidence:
     found = next((each for each in facts.versions if each["version"] == version), None)
     said = "" if found is None else found["tags"].get(tag, "")
     return Evidence(f"registry {facts.objective.name} version {version}, {tag}", "", said)
+
+
+def won_experiment(facts: ScoreFacts) -> Evidence | None:
+    """The promotion of the live version, if it won an experiment for that."""
+    live = None if facts.live is None else facts.live.version
+    newest = facts.promotions[-1] if facts.promotions else None
+    if newest is None or newest.version != live or not newest.reason.startswith(BY_EXPERIMENT):
+        return None
+    source = f"registry {facts.objective.name}, promotions"
+    return Evidence(source, f"{newest.at:%Y-%m-%d}", newest.reason)
 
 
 def bundle_file(facts: ScoreFacts, file: str) -> str:

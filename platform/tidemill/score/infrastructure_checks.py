@@ -9,6 +9,7 @@ from tidemill.score.evidence import (
     monitored,
     verdict_evidence,
     version_evidence,
+    won_experiment,
 )
 from tidemill.score.facts import ScoreFacts
 from tidemill.score.findings import Evidence, Finding, failing, full, half, nothing
@@ -72,7 +73,11 @@ def single_examples(facts: ScoreFacts) -> Finding:
 
 
 def canary(facts: ScoreFacts) -> Finding:
-    """Full when the live version came out of the champion's shadow, as every next one has to."""
+    """Full when the live version came out of the champion's shadow, or won an experiment, as every
+    next one has to."""
+    won, declared = won_experiment(facts), facts.objective.spec.experiment
+    if won is not None and declared is not None and declared.promote:
+        return full("The live version answered some users, and won, before it took over.", won)
     shadowed = [each for each in facts.versions if each["tags"].get(_SHADOWED)]
     if not shadowed:
         return nothing("No version was scored on live traffic before it could take over.")

@@ -14,6 +14,7 @@ from tidemill.score.evidence import (
     judged_versions,
     monitored,
     verdict_evidence,
+    won_experiment,
 )
 from tidemill.score.facts import ScoreFacts
 from tidemill.score.findings import Evidence, Finding, better, failing, full, half, nothing
@@ -103,9 +104,14 @@ def _trained_slices(facts: ScoreFacts) -> Finding:
 
 
 def offline_metrics_hold(facts: ScoreFacts) -> Finding:
-    """Half a point: the same metric is measured after serving, its effect on business is not."""
+    """Full when a version that was better offline has won an experiment about what counts; half
+    where the same metric is measured after serving."""
     found = [pair for pair in decided(facts, "performance") if _both(pair[1].evidence)]
-    if not found or not facts.is_fresh(found[0][0]):
+    is_fresh = bool(found) and facts.is_fresh(found[0][0])
+    won = won_experiment(facts)
+    if won is not None and not (is_fresh and found[0][1].status == "act"):
+        return full("The live version was better offline, and won by what users then did.", won)
+    if not is_fresh:
         return nothing("What was promised offline was not compared with outcomes lately.")
     run, verdict = found[0]
     evidence = verdict_evidence(facts, run, verdict)

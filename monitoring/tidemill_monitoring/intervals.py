@@ -26,9 +26,9 @@ class Estimate:
     @classmethod
     def of(cls, observed: float, draws: NDArray[np.floating], level: float = _LEVEL) -> Estimate:
         if np.isnan(draws).all():
-            return cls(observed, float("nan"), float("nan"))
+            return cls(float(observed), float("nan"), float("nan"))
         lower, upper = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
-        return cls(observed, float(lower), float(upper))
+        return cls(float(observed), float(lower), float(upper))
 
 
 def wilson_interval(hits: int, rows: int, z: float = _Z) -> tuple[float, float]:

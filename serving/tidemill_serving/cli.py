@@ -196,7 +196,7 @@ def _table_of_lists(rows: list[dict[str, Any]]) -> Table:
     table = Table("user", "position", "item", "score", "cold start", *["arm"] * in_experiment)
     for row in rows:
         user, cold = escape(str(row["user_id"])), "yes" if row["cold_start"] else ""
-        arm = [escape(row["arm"] or "")] * in_experiment
+        arm = [escape(row.get("arm") or "")] * in_experiment
         for position, item in enumerate(row["items"], start=1):
             name, score = escape(item["item_id"]), f"{item['score']:.4f}"
             table.add_row(user, str(position), name, score, cold, *arm)

@@ -52,6 +52,27 @@ def test_what_is_started_runs_and_is_published(home: Home) -> None:
     assert ExperimentBook(home).running("buys") == begun == published(home)
 
 
+def test_what_a_kill_left_is_finished(home: Home) -> None:
+    """Between the new experiment's file and the old one's end, and with a damaged publication."""
+    old = start(home)
+    new = start(home, arms=ARMS, smallest_effect="3%", at=AT + DAY)
+    book = home.experiments("buys")
+    (book / "1.json").write_text(json.dumps(old.to_json()))
+    home.running_experiment("buys").write_bytes(b"\xff{")
+    ExperimentBook(home).heal("buys")
+    assert ExperimentBook(home).running("buys") == new == published(home)
+    first = ExperimentBook(home).all("buys")[0]
+    assert (first.ended_at, first.ended_because) == (AT + DAY, "followed by buys-2")
+
+
+def test_publishing_the_same_again_moves_nothing(home: Home) -> None:
+    """A server that watches the file would load its bundles anew."""
+    start(home)
+    before = home.running_experiment("buys").stat()
+    ExperimentBook(home).heal("buys")
+    assert home.running_experiment("buys").stat().st_mtime_ns == before.st_mtime_ns
+
+
 def test_a_holdout_is_two_arms(home: Home) -> None:
     """The control gets nothing, everybody else whatever is live."""
     arms = start(home, holdout="5%").arms

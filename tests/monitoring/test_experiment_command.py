@@ -205,6 +205,7 @@ def test_before_the_first_whole_day_the_first_look_is_named(home, tidemill) -> N
     said = " ".join(tidemill("analyse", "shop").stdout.split())
     assert f"the first is at {(TODAY + timedelta(days=1)).date()} 00:00 UTC" in said
     assert "Nobody was exposed" not in said
+    assert "new: no second opinion yet" in (home.reports / "shop-1.html").read_text()
 
 
 def test_the_future_is_no_standing(home, tidemill) -> None:

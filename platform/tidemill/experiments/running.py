@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -186,13 +187,16 @@ class ExperimentBook:
             fresh = self._fresh(objective, declared, versions, at)
             running = self.running(objective)
             if running is not None and _is_same(running, fresh):
-                self._publish(objective)
+                self._finish(objective)
                 return running
-            if running is not None:
-                self._keep(_ended(running, f"followed by {fresh.name}", at))
             self._keep(fresh)
-            self._publish(objective)
+            self._finish(objective)
             return fresh
+
+    def heal(self, objective: str) -> None:
+        """Finish what was killed, and publish again what was damaged."""
+        with self._lock(objective):
+            self._finish(objective)
 
     def end(self, objective: str, because: str, at: datetime) -> Experiment | None:
         """End the running experiment; None when none is running."""
@@ -201,7 +205,7 @@ class ExperimentBook:
             ended = None if running is None else _ended(running, because, at)
             if ended is not None:
                 self._keep(ended)
-            self._publish(objective)
+            self._finish(objective)
             return ended
 
     def allocate(self, objective: str, allocation: Allocation) -> Experiment | None:
@@ -214,7 +218,7 @@ class ExperimentBook:
             earlier = [each for each in running.allocations if each.since < allocation.since]
             changed = replace(running, allocations=(*earlier, allocation))
             self._keep(changed)
-            self._publish(objective)
+            self._finish(objective)
             return changed
 
     def _lock(self, objective: str) -> Any:
@@ -246,8 +250,12 @@ class ExperimentBook:
         path = self._home.experiments(experiment.objective) / f"{experiment.number}.json"
         _write(path, experiment)
 
-    def _publish(self, objective: str) -> None:
-        """Whatever was written before a crash, the server reads what the book says."""
+    def _finish(self, objective: str) -> None:
+        """Whatever was written before a crash: one experiment runs, and it is the one published."""
+        found = self.all(objective)
+        for before, after in pairwise(found):
+            if before.ended_at is None:
+                self._keep(_ended(before, f"followed by {after.name}", after.started_at))
         path, running = self._home.running_experiment(objective), self.running(objective)
         if running is None:
             path.unlink(missing_ok=True)
@@ -304,8 +312,11 @@ def _read(path: Path) -> Experiment:
 
 
 def _write(path: Path, experiment: Experiment) -> None:
-    """A reader finds the old file or the new one."""
+    """A reader finds the old file or the new one, and no new one where nothing is new."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = json.dumps(experiment.to_json(), indent=2).encode()
+    if path.exists() and path.read_bytes() == content:
+        return
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(experiment.to_json(), indent=2))
+    draft.write_bytes(content)
     draft.replace(path)

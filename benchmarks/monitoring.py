@@ -24,7 +24,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -92,13 +93,16 @@ def _calm(rows: int, returning: bool, windows: int) -> Facts:
         stream = Stream(_SEED + seed, rows, returning)
         monitor = Monitor(stream.window())
         statuses += [monitor.judge(stream.window()) for _ in range(PER_REFERENCE)]
-    found = [urgency(each) for each in statuses]
-    raised: dict[str, int] = {}
-    for each in statuses:
-        for concern, status in each.items():
-            if status in (Status.WATCH, Status.ACT):
-                raised[concern] = raised.get(concern, 0) + 1
-    return {"rows": rows, "returning": returning, **_shares(found), "raised": raised}
+    shares = _shares([urgency(each) for each in statuses])
+    return {"rows": rows, "returning": returning, **shares, "raised": _raised(statuses)}
+
+
+def _raised(statuses: Sequence[Mapping[str, Status]]) -> dict[str, int]:
+    """Windows in which each concern said watch or act."""
+    urgent = (Status.WATCH, Status.ACT)
+    return dict(
+        Counter(name for each in statuses for name, status in each.items() if status in urgent)
+    )
 
 
 def _shares(found: Sequence[Status]) -> Facts:
@@ -166,9 +170,10 @@ def sample(options: argparse.Namespace) -> list[Facts]:
                 ("random halves of the users", user_splits(weeks, options.splits)),
                 ("adjacent weeks", adjacent_weeks(weeks)),
             ):
-                statuses = [urgency(monitor.judge(window)) for monitor, window in pairs]
+                statuses = [monitor.judge(window) for monitor, window in pairs]
                 known = {"objective": name, "what": what, "features": len(weeks.names)}
-                found.append({**known, **_shares(statuses)})
+                shares = _shares([urgency(each) for each in statuses])
+                found.append({**known, **shares, "raised": _raised(statuses)})
     return found
 
 
@@ -269,10 +274,9 @@ def _false_alarm_table(facts: Facts) -> str:
     ]
     for each in facts["false_alarms"]:
         users = "return" if each["returning"] else "new"
-        raised = ", ".join(f"{name} {count}" for name, count in each["raised"].items()) or "-"
         lines.append(
             f"| {each['rows']:,} | {users} | {each['windows']} | {each['act']:.1%} | "
-            f"{each['watch_or_act']:.1%} | {raised} |"
+            f"{each['watch_or_act']:.1%} | {_names(each)} |"
         )
     lines += [
         f"| {each['rows']:,} | new | {each['windows']} | | {each['any_column']:.0%} any column, "
@@ -282,15 +286,19 @@ def _false_alarm_table(facts: Facts) -> str:
     return "\n".join(lines)
 
 
+def _names(found: Facts) -> str:
+    return ", ".join(f"{name} {count}" for name, count in found["raised"].items()) or "-"
+
+
 def _sample_table(facts: Facts) -> str:
     lines = [
         "## False alarms on the sample\n",
-        "| objective | windows | features | number | act | watch or act |",
-        "|---|---|---|---|---|---|",
+        "| objective | windows | features | number | act | watch or act | raised by |",
+        "|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {each['objective']} | {each['what']} | {each['features']} | {each['windows']} | "
-        f"{each['act']:.1%} | {each['watch_or_act']:.1%} |"
+        f"{each['act']:.1%} | {each['watch_or_act']:.1%} | {_names(each)} |"
         for each in facts["sample"]
     ]
     return "\n".join(lines)

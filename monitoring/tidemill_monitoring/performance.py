@@ -18,7 +18,7 @@ from tidemill.evaluation import (
     roc_auc,
 )
 from tidemill_monitoring.intervals import Estimate, judge_ratio, share_ratio, wilson_interval
-from tidemill_monitoring.resampling import DRAWS, resample
+from tidemill_monitoring.resampling import DRAWS, Resampled, resample
 from tidemill_monitoring.verdicts import (
     MINIMUM_OUTCOMES,
     MINIMUM_USERS,
@@ -35,6 +35,10 @@ LIFT_WATCH, LIFT_ACT = 0.8, 0.5
 _CHANCE_LEVEL = 0.99
 _LOSS_LEVEL = 0.99
 """Of the interval of the loss: in calm weeks, too, the AUCs of two windows differ by AUC_LOSS."""
+_ACT_ERRORS = 3.3
+"""Standard errors, one chance in a thousand, by which the loss must exceed AUC_LOSS to call for a
+retraining: a promise that luck made too high is compared with every window that follows."""
+_URGENCY = (Status.OK, Status.WATCH, Status.ACT)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,10 @@ def judge_performance(outcomes: Outcomes, promise: Promise, seed: int = 0) -> Ve
     auc = Estimate.of(roc_auc(labels, scores), drawn.auc)
     ap = Estimate.of(average_precision(labels, scores), drawn.average_precision)
     ratio = Estimate.of(float(scores.sum() / labels.sum()), drawn.predicted_over_observed)
-    loss = _auc_loss(auc.observed, drawn.auc, promise, rng)
+    promised = resample(promise.labels, promise.scores, rng, users=promise.users)
+    losses = promised.auc - drawn.auc
+    loss = Estimate.of(roc_auc(promise.labels, promise.scores) - auc.observed, losses, _LOSS_LEVEL)
+    change = _change(ratio, drawn, promise, promised)
     ece = expected_calibration_error(labels, scores)
     by_chance = _ece_by_chance(scores, rng)
     grades = _grade_table(outcomes, drawn.lift, promise.grade_lift)
@@ -81,16 +88,16 @@ def judge_performance(outcomes: Outcomes, promise: Promise, seed: int = 0) -> Ve
         "auc": {**asdict(auc), "promised": promise.metrics.get("auc")},
         "average_precision": {**asdict(ap), "promised": promise.metrics.get("average_precision")},
         "ece": {"observed": ece, "by_chance": by_chance, "promised": promise.metrics.get("ece")},
-        "auc_loss": asdict(loss),
-        "predicted_over_observed": asdict(ratio),
+        "auc_loss": {**asdict(loss), "error": float(np.nanstd(losses))},
+        "predicted_over_observed": {**asdict(ratio), "since_promised": asdict(change)},
         "mean_predicted": float(scores.mean()),
         "observed_rate": float(labels.mean()),
         "calibration": _calibration(outcomes),
         "grades": grades,
     }
     findings = [
-        _judge_ranking(loss, auc, promise),
-        _judge_ratio(ratio, outcomes),
+        _judge_ranking(loss, float(np.nanstd(losses)), auc, promise),
+        _judge_ratio(ratio, change, outcomes),
         _judge_shape(ece, by_chance, promise),
         _judge_grades(grades, promise),
     ]
@@ -133,13 +140,11 @@ def _too_little(outcomes: Outcomes) -> str | None:
     return None
 
 
-def _auc_loss(
-    observed: float, draws: NDArray[np.float64], promise: Promise, rng: np.random.Generator
-) -> Estimate:
-    """Promised minus observed; both sides have sampling error, so both are resampled."""
-    promised = resample(promise.labels, promise.scores, rng, users=promise.users).auc
+def _change(ratio: Estimate, drawn: Resampled, promise: Promise, promised: Resampled) -> Estimate:
+    """Predicted over observed, over what that was in the test window."""
+    then = float(promise.scores.sum() / promise.labels.sum())
     return Estimate.of(
-        roc_auc(promise.labels, promise.scores) - observed, promised - draws, _LOSS_LEVEL
+        ratio.observed / then, drawn.predicted_over_observed / promised.predicted_over_observed
     )
 
 
@@ -193,16 +198,19 @@ def _grade_table(
 Finding = tuple[Status, str]
 
 
-def _judge_ranking(loss: Estimate, auc: Estimate, promise: Promise) -> Finding | None:
+def _judge_ranking(loss: Estimate, error: float, auc: Estimate, promise: Promise) -> Finding | None:
     if not loss.lower > AUC_LOSS / 2:
         return None
     promised = promise.metrics.get("auc", auc.observed + loss.observed)
     text = f"the ranking got worse: AUC {auc.observed:.3f} where {promised:.3f} was promised"
-    return (Status.ACT if loss.lower > AUC_LOSS else Status.WATCH), text
+    is_sure = loss.observed - _ACT_ERRORS * error > AUC_LOSS
+    return (Status.ACT if is_sure else Status.WATCH), text
 
 
-def _judge_ratio(ratio: Estimate, outcomes: Outcomes) -> Finding | None:
-    status = judge_ratio(ratio.lower, ratio.upper)
+def _judge_ratio(ratio: Estimate, change: Estimate, outcomes: Outcomes) -> Finding | None:
+    """Off, and further off than it was when the model was found good: the milder of the two."""
+    found = [judge_ratio(each.lower, each.upper) for each in (ratio, change)]
+    status = min(found, key=_URGENCY.index)
     if status is Status.OK:
         return None
     side = "high" if ratio.observed > 1 else "low"

@@ -214,14 +214,18 @@ def _table_of_segments(rows: list[dict[str, Any]]) -> Table:
 
 
 def _table_of_lists(rows: list[dict[str, Any]]) -> Table:
-    table = Table("user", "position", "item", "score", "cold start")
+    in_experiment = "arm" in rows[0]
+    table = Table("user", "position", "item", "score", "cold start", *["arm"] * in_experiment)
     for row in rows:
         user, cold = escape(str(row["user_id"])), "yes" if row["cold_start"] else ""
+        arm = [escape(row.get("arm") or "")] * in_experiment
         for position, item in enumerate(row["items"], start=1):
             name, score = escape(item["item_id"]), f"{item['score']:.4f}"
-            table.add_row(user, str(position), name, score, cold)
+            table.add_row(user, str(position), name, score, cold, *arm)
         if not row["items"]:
-            table.add_row(user, "", "nothing to offer", "", cold)
+            is_refused = row["model_version"] is None  # by the arm; what is asked finds nothing
+            why = "nothing, as the arm says" if is_refused else "nothing to offer"
+            table.add_row(user, "", why, "", cold, *arm)
     return table
 
 

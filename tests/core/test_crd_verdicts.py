@@ -513,7 +513,7 @@ def test_a_bad_objective_is_refused_by_both(
         ("spec/churn", CHURN, "exactly one of propensity, churn, recommendation, "),
         (EXPERIMENT, {}, "exactly one of holdout, arms must be given"),
         (EXPERIMENT, {"holdout": "5"}, "a percentage is a number and '%', with at most four dec"),
-        (SHARES, shared("50%", "49%"), "the shares of the arms must add up to 100%"),
+        (SHARES, shared("50%", "49%"), "the shares of the arms, two or more, must add up to"),
         (EXPERIMENT, allocated(promote=False), "a bandit allocates recommendations and offers al"),
     ],
 )

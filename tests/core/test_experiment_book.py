@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tidemill.errors import TidemillError
 from tidemill.experiments.logged import Exposed, columns_in, exposed, together
 from tidemill.experiments.running import Allocation, Experiment, ExperimentBook
 from tidemill.home import Home
@@ -49,6 +50,27 @@ def test_what_is_started_runs_and_is_published(home: Home) -> None:
     assert (begun.name, begun.salt, begun.number) == ("buys-1", "buys-1", 1)
     assert [arm.version for arm in begun.arms] == [None, "2"]
     assert ExperimentBook(home).running("buys") == begun == published(home)
+
+
+def test_what_a_kill_left_is_finished(home: Home) -> None:
+    """Between the new experiment's file and the old one's end, and with a damaged publication."""
+    old = start(home)
+    new = start(home, arms=ARMS, smallest_effect="3%", at=AT + DAY)
+    book = home.experiments("buys")
+    (book / "1.json").write_text(json.dumps(old.to_json()))
+    home.running_experiment("buys").write_bytes(b"\xff{")
+    ExperimentBook(home).heal("buys")
+    assert ExperimentBook(home).running("buys") == new == published(home)
+    first = ExperimentBook(home).all("buys")[0]
+    assert (first.ended_at, first.ended_because) == (AT + DAY, "followed by buys-2")
+
+
+def test_publishing_the_same_again_moves_nothing(home: Home) -> None:
+    """A server that watches the file would load its bundles anew."""
+    start(home)
+    before = home.running_experiment("buys").stat()
+    ExperimentBook(home).heal("buys")
+    assert home.running_experiment("buys").stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_a_holdout_is_two_arms(home: Home) -> None:
@@ -134,6 +156,44 @@ def test_a_bandit_draws_anew_every_day(home: Home) -> None:
     pairs = zip(arms_of(bandit, first), arms_of(bandit, second), strict=True)
     moved = sum(before != after for before, after in pairs)
     assert abs(moved / len(USERS) - 2 * 0.9 * 0.1) < 0.03
+
+
+def test_every_part_of_an_experiment_is_json(home: Home) -> None:
+    """Without the help of whoever writes it, decimals and dates too."""
+    start(home, arms=ARMS, bandit=True, layer={"name": "pages", "share": "10%"})
+    shares = (Decimal("0.3"), Decimal("0.7"))
+    changed = ExperimentBook(home).allocate("buys", Allocation(date(2026, 3, 3), shares))
+    assert changed is not None
+    assert Experiment.from_json(json.loads(json.dumps(changed.to_json()))) == changed
+
+
+@pytest.mark.parametrize("text", ["", '{"number": 1, "obj', "[]", "{}", '{"slot": null}'])
+def test_a_damaged_file_is_named(home: Home, text: str) -> None:
+    """With what is wrong and where another copy is; nothing is started over it."""
+    start(home)
+    damaged = home.experiments("buys") / "1.json"
+    damaged.write_text(text)
+    with pytest.raises(TidemillError, match="1.json is damaged") as refused:
+        start(home)
+    assert "serving/buys/experiment.json" in str(refused.value.hint)
+    assert damaged.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("name", "begin", "is_shared"),
+    [("pages", "10%", True), ("pages", "20%", False), ("mails", "10%", False)],
+)
+def test_overlapping_parts_of_a_layer_are_found(
+    home: Home, name: str, begin: str, is_shared: bool
+) -> None:
+    """Of one layer only, and parts that touch do not overlap."""
+    begun = start(home, arms=ARMS, layer={"name": "pages", "share": "20%"})
+    home.served("reads").mkdir(parents=True)
+    (home.served("reads") / "current").touch()
+    other = declare(holdout="5%", layer={"name": name, "start": begin, "share": "30%"})
+    second = ExperimentBook(home).start("reads", other, {}, AT)
+    (home.served("buys") / "current").touch()
+    assert ExperimentBook(home).sharing_users(second) == ([begun] if is_shared else [])
 
 
 def test_the_log_has_a_column_for_each_user() -> None:

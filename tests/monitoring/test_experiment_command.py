@@ -38,6 +38,10 @@ DECLARED = """
     smallest_effect: 40%
 """
 
+LAYER = """
+    layer: {name: pages, start: 10%, share: 20%}
+"""
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
@@ -169,3 +173,53 @@ def test_an_experiment_that_never_was_is_named(home, tidemill) -> None:
         True,
         True,
     )
+
+
+def test_a_start_is_told_as_json(home, tidemill) -> None:
+    """Shares as texts, which no float rounds."""
+    (home.objectives / "shop.yaml").write_text(OBJECTIVE + DECLARED + LAYER)
+    facts = json.loads(tidemill("start", "shop", "--json").stdout)
+    assert (facts["experiment"], facts["arms"][0]["share"]) == ("shop-1", "0.5")
+    assert facts["slot"] == {"layer": "pages", "start": "0.1", "share": "0.2"}
+
+
+def test_a_start_says_what_it_ends(home, tidemill) -> None:
+    """And only when it ends anything."""
+    assert "has ended" not in tidemill("start", "shop").stderr
+    assert "has ended" not in tidemill("start", "shop").stderr
+    (home.objectives / "shop.yaml").write_text(OBJECTIVE + DECLARED.replace("40%", "30%"))
+    assert "shop-1 has ended" in tidemill("start", "shop").stderr
+
+
+def test_a_start_without_a_model_says_so(home, tidemill) -> None:
+    """The experiment waits for the first one."""
+    assert "no model of shop is served yet" in tidemill("start", "shop").stderr
+    (home.served("shop") / "current").touch()
+    assert "served yet" not in tidemill("start", "shop").stderr
+
+
+def test_before_the_first_whole_day_the_first_look_is_named(home, tidemill) -> None:
+    """Instead of saying that nobody was answered, which nobody has looked at."""
+    live(home, 0.2, 0.2)
+    tidemill("start", "shop")
+    said = " ".join(tidemill("analyse", "shop").stdout.split())
+    assert f"the first is at {(TODAY + timedelta(days=1)).date()} 00:00 UTC" in said
+    assert "Nobody was exposed" not in said
+    assert "new: no second opinion yet" in (home.reports / "shop-1.html").read_text()
+
+
+def test_the_future_is_no_standing(home, tidemill) -> None:
+    """The monitor would take it for what is known, once that day has come."""
+    begin(home)
+    live(home, 0.2, 0.2)
+    done = tidemill("analyse", "shop", "--at", (TODAY + timedelta(days=3)).isoformat())
+    assert "yet to come" in done.stderr
+    assert not home.experiment_standing("shop", 1).exists()
+
+
+def test_nobody_is_told_to_go_on_with_what_has_ended(home, tidemill) -> None:
+    """The advice of an undecided experiment that was stopped."""
+    begin(home)
+    live(home, 0.2, 0.2)
+    tidemill("stop", "shop", "--reason", "enough")
+    assert tidemill("analyse", "shop").stdout.startswith("It has ended: `new` is neither")

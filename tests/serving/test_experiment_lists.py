@@ -128,3 +128,15 @@ def test_positions_are_randomised_within_every_arm(tmp_path):
     ranked = [all(a >= b for a, b in pairwise(row)) for row in answer.scores[:, :5].tolist()]
     assert not all(ranked)
     assert (answer.probabilities[answer.lengths == 0] == 0).all()
+
+
+def test_the_command_prints_the_arm_beside_each_list(tried, request):
+    """A user who is refused a list by the arm is not told that nothing could be found."""
+    experiment = trial.start(tried, kit.NAME)
+    refused = next(user for user in EVERYBODY if experiment.assign(user).name == "none")
+    offered = next(user for user in EVERYBODY if experiment.assign(user).name == "simple")
+    command = request.getfixturevalue("kit")  # not the module of that name
+    shown = command.run_cli(tried, "predict", kit.NAME, refused, offered).stdout
+    lines = shown.splitlines()
+    assert any(refused in line and "as the arm says" in line and "none" in line for line in lines)
+    assert any(offered in line and "simple" in line for line in lines)

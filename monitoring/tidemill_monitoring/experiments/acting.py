@@ -30,7 +30,9 @@ def act_on_experiment(home: Home, objective: Objective, at: datetime, log: Log) 
     A challenger that is to go live by the verdict goes on its way, and a bandit's arms get the
     shares of tomorrow. Raises TidemillError when the logs cannot be read.
     """
-    experiment = ExperimentBook(home).running(objective.name)
+    book = ExperimentBook(home)
+    book.heal(objective.name)
+    experiment = book.running(objective.name)
     if experiment is None:
         return None
     now = datetime.now(UTC).replace(microsecond=0)

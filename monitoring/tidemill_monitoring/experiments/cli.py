@@ -93,7 +93,19 @@ def start(
     versions: dict[Serve, str | None] = {
         "challenger": _challenger(home, objective.name, declared, challenger)
     }
-    begun = ExperimentBook(home).start(objective.name, declared, versions, datetime.now(UTC))
+    book = ExperimentBook(home)
+    before = book.running(objective.name)
+    begun = book.start(objective.name, declared, versions, datetime.now(UTC))
+    if before is not None and before.name != begun.name:
+        console.log(f"{before.name} has ended: what is declared now is another experiment")
+        _retire_challenger(home, before, begun)
+    for other in book.sharing_users(begun):
+        console.log(f"{begun.name} shares users with {other.name}: {_overlap(begun, other)}")
+    if objective.name not in home.served_objectives():
+        console.log(
+            f"no model of {objective.name} is served yet, so nobody is in an arm: `tidemill train "
+            f"{objective.name}` makes one"
+        )
     if as_json:
         console.print_json({"experiment": begun.name, **begun.to_json()})
         return
@@ -169,9 +181,13 @@ def analyse(
     with connected(home, objective.name) as con:
         instant = instant_or_log_end(con, at)
         found = find_out(home, objective, experiment, con, instant, by)
-    write_standing(home, standing_of(found))
+    now = datetime.now(UTC)
+    if instant > now:
+        console.log("that instant is yet to come: windows that are still open count as closed")
+    else:
+        write_standing(home, standing_of(found))
     page = html or home.reports / f"{experiment.name}.html"
-    write_page(page, render_page(found, datetime.now(UTC)), "--html")
+    write_page(page, render_page(found, now), "--html")
     if as_json:
         console.print_json(to_json(found))
     else:
@@ -228,16 +244,39 @@ def _challenger(
     return version
 
 
+def _retire_challenger(home: Home, before: Experiment, begun: Experiment) -> None:
+    def has_challenger(experiment: Experiment) -> bool:
+        return any(arm.serve == "challenger" for arm in experiment.arms)
+
+    if has_challenger(before) and not has_challenger(begun):
+        from tidemill.registry import Registry  # imports mlflow
+
+        Registry(home).end_challenge(before.objective)
+
+
+def _overlap(*experiments: Experiment) -> str:
+    """`0% to 50% and 30% to 80% of layer front-page overlap`."""
+    from tidemill.objective.percent import format_percent
+
+    slots = [each.slot for each in experiments if each.slot is not None]
+    parts = " and ".join(
+        f"{format_percent(slot.start)} to {format_percent(slot.start + slot.share)}"
+        for slot in slots
+    )
+    return f"{parts} of layer {slots[0].layer} overlap"
+
+
 def _experiment(home: Home, objective: str, number: int | None) -> Experiment:
     from tidemill.experiments.running import ExperimentBook
 
     every = ExperimentBook(home).all(objective)
     found = every[-1:] if number is None else [each for each in every if each.number == number]
     if not found:
-        numbers = ", ".join(str(each.number) for each in every) or "none"
+        numbers = ", ".join(str(each.number) for each in every)
+        there_are = f"there are: {numbers}; " if every else ""
         raise TidemillError(
             f"'{objective}' has no experiment{'' if number is None else f' {number}'}",
-            hint=f"there are: {numbers}; `tidemill experiment start {objective}` starts one",
+            hint=f"{there_are}`tidemill experiment start {objective}` starts one",
         )
     return found[0]
 

@@ -69,7 +69,7 @@ def render_page(analysis: Analysis, made_at: datetime) -> str:
         lines=[of_finding(analysis, each) for each in _every(analysis)],
         several=_several(analysis),
         saved=_saved(analysis),
-        opinions="; ".join(f"{analysis.arm(each)} is {of_opinion(each)}" for each in primary),
+        opinions="; ".join(f"{analysis.arm(each)}: {of_opinion(each)}" for each in primary),
         segments=_segments(analysis),
         made_at=made_at.astimezone(UTC),
         tidemill=__version__,

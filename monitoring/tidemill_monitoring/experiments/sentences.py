@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, timedelta
+
 import numpy as np
 
 from tidemill_monitoring.experiments.analysis import Analysis
@@ -42,7 +44,7 @@ def of_ratio(analysis: Analysis) -> str:
     """Whether the arms are as large as they should be."""
     ratio = analysis.ratio
     if ratio is None:
-        return "Nobody was exposed yet."
+        return _without_anybody(analysis)
     arms = analysis.experiment.arms
     found = ", ".join(
         f"`{arm.name}` {count:,.0f} (expected {expected:,.0f})"
@@ -54,6 +56,17 @@ def of_ratio(analysis: Analysis) -> str:
             "arm, so no effect can be believed. Find what it is, then start a new experiment."
         )
     return f"The arms are as large as was declared: {found}."
+
+
+def _without_anybody(analysis: Analysis) -> str:
+    run = analysis.experiment
+    if analysis.until > run.started_at:
+        return "Nobody was exposed yet."
+    first = run.started_at.astimezone(UTC).date() + timedelta(days=1)
+    return (
+        f"There is no look yet: the first is at {first} 00:00 UTC, once events from until then are "
+        "imported."
+    )
 
 
 def value_of(finding: Finding, place: int) -> str:
@@ -114,20 +127,30 @@ def _advice(analysis: Analysis, finding: Finding, verdict: Verdict) -> str:
     arm, control = f"`{analysis.arm(finding)}`", f"`{analysis.experiment.arms[0].name}`"
     if verdict.answer is Answer.CANNOT_SAY:
         is_broken = analysis.ratio is not None and analysis.ratio.is_mismatch
-        return of_ratio(analysis) if is_broken else f"Too early to judge {arm}: {verdict.reason}."
+        if is_broken:
+            return of_ratio(analysis)
+        when = (
+            "At the planned size nothing can be said of"
+            if verdict.is_final
+            else "Too early to judge"
+        )
+        return f"{when} {arm}: {verdict.reason}."
     if verdict.answer is Answer.HARMFUL:
         return f"Stop {arm}: {verdict.reason}, beyond doubt."
+    has_ended = analysis.experiment.ended_at is not None
     shown = f"`{finding.metric.name}` {lift_of(finding)}"
     safe = ", and no guardrail is hurt" if analysis.guardrails else ""
     better = f"Choose {arm}: it is better, {shown}{safe}."
     if not verdict.is_final:
-        better = f"{arm} is better, {shown}, but go on: a guardrail may still be hurt."
+        go_on = "" if has_ended else "go on: "
+        better = f"{arm} is better, {shown}, but {go_on}a guardrail may still be hurt."
     rest = remaining_of(analysis, finding.treatment)
+    undecided = f"{arm} is neither better nor worse yet, {shown}. {rest}"
     return {
         Answer.BETTER: better,
         Answer.WORSE: f"Keep {control}: {arm} is worse, {shown}.",
         Answer.NO_DIFFERENCE: f"Keep {control}: no difference of {arm} was noticed, {shown}.",
-        Answer.NO_DIFFERENCE_YET: f"Go on: {arm} is neither better nor worse yet, {shown}. {rest}",
+        Answer.NO_DIFFERENCE_YET: f"{'It has ended' if has_ended else 'Go on'}: {undecided}",
     }[verdict.answer]
 
 

@@ -36,7 +36,7 @@ def render_analysis(analysis: Analysis) -> RenderableType:
         for each in analysis.primary
     ]
     met = [
-        f"{each.count:,} {escape(each.name)} [dim]({escape(each.means)})[/]"
+        f"{escape(each.name)}: {each.count:,} [dim]({escape(each.means)})[/]"
         for each in analysis.counted
         if each.count
     ]
@@ -75,7 +75,8 @@ def _said(analysis: Analysis, finding: Finding) -> str:
 def _segments(analysis: Analysis) -> list[RenderableType]:
     if not analysis.segments:
         return []
-    title = "exploratory: ideas for another experiment, no results"
+    arm = escape(analysis.arm(analysis.primary[0]))
+    title = f"exploratory, of {arm}: ideas for another experiment, no results"
     table = Table("segment", "users", "lift", "single look", title=title)
     for each in analysis.segments:
         bounds = f"{spell_lift(each.lower)} to {spell_lift(each.upper)}"

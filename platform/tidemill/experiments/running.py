@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tidemill.errors import TidemillError
 from tidemill.experiments.assignment import Slot, Split
 from tidemill.home import Home
 
@@ -86,11 +88,8 @@ class Experiment:
         return self._in_force(day)[1]
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads; shares as texts."""
-        facts = asdict(self)
-        facts["started_at"] = self.started_at.isoformat()
-        facts["ended_at"] = None if self.ended_at is None else self.ended_at.isoformat()
-        return facts
+        """What `from_json` reads, in JSON types; shares as texts."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Experiment:
@@ -161,10 +160,16 @@ class ExperimentBook:
         return found[-1] if found and found[-1].ended_at is None else None
 
     def all(self, objective: str) -> list[Experiment]:
-        """Every experiment of an objective, oldest first."""
+        """Every experiment of an objective, oldest first. Raises TidemillError for a file that is
+        damaged."""
         files = self._home.experiments(objective).glob("*.json")
-        found = [Experiment.from_json(json.loads(file.read_text())) for file in files]
-        return sorted(found, key=lambda each: each.number)
+        return sorted(map(_read, files), key=lambda each: each.number)
+
+    def sharing_users(self, experiment: Experiment) -> list[Experiment]:
+        """Those of other objectives that run in the same layer, in a part that overlaps."""
+        others = set(self._home.served_objectives()) - {experiment.objective}
+        running = [self.running(objective) for objective in sorted(others)]
+        return [each for each in running if each is not None and _overlap(each, experiment)]
 
     def start(
         self,
@@ -182,13 +187,16 @@ class ExperimentBook:
             fresh = self._fresh(objective, declared, versions, at)
             running = self.running(objective)
             if running is not None and _is_same(running, fresh):
-                self._publish(objective)
+                self._finish(objective)
                 return running
-            if running is not None:
-                self._keep(_ended(running, f"followed by {fresh.name}", at))
             self._keep(fresh)
-            self._publish(objective)
+            self._finish(objective)
             return fresh
+
+    def heal(self, objective: str) -> None:
+        """Finish what was killed, and publish again what was damaged."""
+        with self._lock(objective):
+            self._finish(objective)
 
     def end(self, objective: str, because: str, at: datetime) -> Experiment | None:
         """End the running experiment; None when none is running."""
@@ -197,7 +205,7 @@ class ExperimentBook:
             ended = None if running is None else _ended(running, because, at)
             if ended is not None:
                 self._keep(ended)
-            self._publish(objective)
+            self._finish(objective)
             return ended
 
     def allocate(self, objective: str, allocation: Allocation) -> Experiment | None:
@@ -210,7 +218,7 @@ class ExperimentBook:
             earlier = [each for each in running.allocations if each.since < allocation.since]
             changed = replace(running, allocations=(*earlier, allocation))
             self._keep(changed)
-            self._publish(objective)
+            self._finish(objective)
             return changed
 
     def _lock(self, objective: str) -> Any:
@@ -242,8 +250,12 @@ class ExperimentBook:
         path = self._home.experiments(experiment.objective) / f"{experiment.number}.json"
         _write(path, experiment)
 
-    def _publish(self, objective: str) -> None:
-        """Whatever was written before a crash, the server reads what the book says."""
+    def _finish(self, objective: str) -> None:
+        """Whatever was written before a crash: one experiment runs, and it is the one published."""
+        found = self.all(objective)
+        for before, after in pairwise(found):
+            if before.ended_at is None:
+                self._keep(_ended(before, f"followed by {after.name}", after.started_at))
         path, running = self._home.running_experiment(objective), self.running(objective)
         if running is None:
             path.unlink(missing_ok=True)
@@ -258,6 +270,13 @@ def _is_same(running: Experiment, fresh: Experiment) -> bool:
     return running.declared == fresh.declared and challengers(running) == challengers(fresh)
 
 
+def _overlap(one: Experiment, other: Experiment) -> bool:
+    a, b = one.slot, other.slot
+    if a is None or b is None or a.layer != b.layer:
+        return False
+    return a.start < b.start + b.share and b.start < a.start + a.share
+
+
 def _ended(experiment: Experiment, because: str, at: datetime) -> Experiment:
     return replace(experiment, ended_at=at, ended_because=because)
 
@@ -270,9 +289,34 @@ def _decimals(texts: Sequence[str]) -> tuple[Decimal, ...]:
     return tuple(Decimal(text) for text in texts)
 
 
+def _plain(value: Any) -> Any:
+    """Dates and decimals, however deep, as texts."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _read(path: Path) -> Experiment:
+    try:
+        return Experiment.from_json(json.loads(path.read_text()))
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        raise TidemillError(
+            f"{path} is damaged: {type(error).__name__}: {error}",
+            hint="restore it from a backup; while the experiment runs, the server's copy of it is "
+            f"serving/{path.parent.name}/experiment.json",
+        ) from error
+
+
 def _write(path: Path, experiment: Experiment) -> None:
-    """A reader finds the old file or the new one."""
+    """A reader finds the old file or the new one, and no new one where nothing is new."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = json.dumps(experiment.to_json(), indent=2).encode()
+    if path.exists() and path.read_bytes() == content:
+        return
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(experiment.to_json(), indent=2, default=str))
+    draft.write_bytes(content)
     draft.replace(path)

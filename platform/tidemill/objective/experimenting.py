@@ -35,7 +35,7 @@ _NAME = "^[A-Za-z0-9][-A-Za-z0-9_.]*$"
 _NOT_A_NAME = "must be letters, digits, '-', '_' or '.', a letter or digit first"
 _HOW_SPLIT = "exactly one of holdout, arms must be given"
 _NOT_A_PART = "a holdout is less than 100%"
-_NOT_WHOLE = "the shares of the arms must add up to 100%"
+_NOT_WHOLE = "the shares of the arms, two or more, must add up to 100%"
 _SAME_ARMS = "the names of the arms must differ"
 _SAME_METRICS = "the names of the metrics must differ"
 _OUT_OF_LAYER = "the start and the share of a layer's slot may not go beyond 100%"
@@ -274,7 +274,8 @@ class DeclaredExperiment(Block):
             raise ValueError(_NO_RATIO)
         for guard in self.guardrails:
             if guard.metric not in names[1:]:
-                raise ValueError(f"{_NO_GUARD}, found '{guard.metric}'")
+                valid = f"valid here: {', '.join(names[1:])}" if names[1:] else "there is no other"
+                raise ValueError(f"{_NO_GUARD}, found '{guard.metric}'; {valid}")
         return self
 
 

@@ -52,6 +52,8 @@ def _reason(details: ErrorDetails) -> str:
         return "must be a mapping of keys to values"
     if details["type"] == "string_pattern_mismatch":
         return NOT_A_NAME
+    if details["type"] == "too_long":
+        return f"must have at most {details['ctx']['max_length']} items"
     message = details["msg"].replace("Input should be", "must be")
     return re.sub("^(String|Dictionary) should", "must", message)
 
@@ -62,6 +64,8 @@ def _got(details: ErrorDetails) -> str:
         return ""
     if value is None:
         return ", got nothing"
+    if details["type"] == "too_long":
+        return f", got {len(value)}"
     text = repr(value)
     return ", got " + (text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "...")
 

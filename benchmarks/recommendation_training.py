@@ -137,6 +137,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--out", type=Path, default=REPORT)
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "recommendation-training.json"
     facts: Facts = json.loads(path.read_text()) if path.exists() else {"sizes": {}}
     facts |= {"python": platform.python_version(), "tidemill": version("tidemill")}

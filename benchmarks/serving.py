@@ -34,11 +34,12 @@ from typing import Any
 import numpy as np
 import onnx
 import psutil
+from bare_bundle import bare_metadata
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from serving_rivals import MODEL_NAME, open_session
 
-from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, BundleMetadata, PopulationRule
+from tidemill.bundle import INPUT_NAME, MODEL_FILE, OUTPUT_NAME
 from tidemill.home import Home
 from tidemill.online import open_online_writer
 
@@ -114,30 +115,10 @@ def write_model(folder: Path) -> Path:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
     model.ir_version = 10
-    helper.set_model_props(model, _metadata().to_properties())
+    helper.set_model_props(model, bare_metadata(MODEL_NAME, FEATURES).to_properties())
     folder.mkdir(parents=True)
     onnx.save(model, str(folder / MODEL_FILE))
     return folder / MODEL_FILE
-
-
-def _metadata() -> BundleMetadata:
-    return BundleMetadata(
-        objective=MODEL_NAME,
-        objective_hash="0" * 12,
-        feature_view="user_activity",
-        features=FEATURES,
-        horizon_days=28,
-        population=PopulationRule(feature=FEATURES[0], max_days=1e9),
-        base_rate=0.05,
-        grade_thresholds=(0.9, 0.8, 0.7),
-        grade_lift={},
-        metrics={},
-        training_cutoffs=(),
-        test_cutoffs=(),
-        data_fingerprint="0" * 12,
-        seed=SEED,
-        packages={},
-    )
 
 
 def fill_store(home: Home) -> NDArray[np.float32]:

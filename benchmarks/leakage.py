@@ -19,12 +19,13 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_rows import KeptRows, Row
 from leakage_columns import clean_table
 from leakage_plants import LEAKS, Bed
 from leakage_worlds import World, population_of, sample_world, shop_world
@@ -37,6 +38,7 @@ from tidemill_pipelines.assessing.leakage.table import TrainingTable
 from tidemill_pipelines.assessing.linear import fit_linear, linear_scores, model_inputs
 
 ROOT = Path(__file__).parent.parent
+CLEAN = "none"
 
 
 def main() -> None:
@@ -45,19 +47,22 @@ def main() -> None:
     parser.add_argument("--shops", type=int, default=8, help="made-up logs with all leaks")
     parser.add_argument("--sample", type=int, default=2, help="objectives of the sample, the same")
     parser.add_argument("--clean", type=int, default=20, help="further made-up logs without a leak")
+    parser.add_argument("--first", type=int, default=1_000, help="seed of the first made-up log")
+    parser.add_argument(
+        "--rows", type=Path, help="keep the rows there, one a line, and go on from what it holds"
+    )
     options = parser.parse_args()
-    started = time.process_time()
-    rows: list[dict[str, Any]] = []
-    worlds = [sample_world(n) for n in range(options.sample)]
-    for seed, world in enumerate(worlds):
-        rows += judged(world, seed, with_leaks=True)
-    for seed in range(options.shops + options.clean):
-        rows += judged(shop_world(seed), seed, with_leaks=seed < options.shops)
+    kept = KeptRows(options.rows)
+    for n in range(options.sample):
+        judge(sample_world(n), options.first + n, kept, with_leaks=True)
+    for n in range(options.shops + options.clean):
+        seed = options.first + n
+        judge(shop_world(seed), seed, kept, with_leaks=n < options.shops)
     report = {
         "protocol": __doc__,
         "versions": {"numpy": version("numpy"), "tidemill": version("tidemill")},
-        "rows": rows,
-        "cpu_seconds": round(time.process_time() - started),
+        "first_seed": options.first,
+        "rows": kept.rows,
     }
     options.out.write_text(json.dumps(report, indent=1) + os.linesep)
     page = markdown(report)
@@ -65,29 +70,30 @@ def main() -> None:
     print(page)
 
 
-def judged(world: World, seed: int, *, with_leaks: bool) -> Iterator[dict[str, Any]]:
-    """One row for the clean table, and one for each leak."""
-    clean = clean_table(world, population_of(world), seed)
-    auc = auc_of(clean)
-    yield row_of(world, "none", clean, auc)
-    for index, (leak, plant) in enumerate(LEAKS.items() if with_leaks else ()):
-        bed = Bed(world, clean, np.random.default_rng([seed, index]))
-        yield row_of(world, leak, plant(bed), auc)
+def judge(world: World, seed: int, kept: KeptRows, *, with_leaks: bool) -> None:
+    """Keep one row for the clean table, and one for each leak."""
+    leaks = list(enumerate(LEAKS)) if with_leaks else []
+    missing = [(n, leak) for n, leak in leaks if not kept.has(log=world.name, leak=leak)]
+    if missing or not kept.has(log=world.name, leak=CLEAN):
+        clean = clean_table(world, population_of(world), seed)
+        auc = auc_of(clean)
+        kept.get_or_make(lambda: row_of(world, clean, auc), log=world.name, leak=CLEAN)
+        for index, leak in missing:
+            planted = LEAKS[leak](Bed(world, clean, np.random.default_rng([seed, index])))
+            kept.get_or_make(partial(row_of, world, planted, auc), log=world.name, leak=leak)
     if world.sizes:
         world.con.close()
 
 
-def row_of(world: World, leak: str, table: TrainingTable, clean_auc: float) -> dict[str, Any]:
-    started = time.monotonic()
+def row_of(world: World, table: TrainingTable, clean_auc: float) -> Row:
+    started, on_cpu = time.monotonic(), time.process_time()
     alarms = [
         finding
         for finding in audit(world.con, world.objective, world.at, table)
         if finding.level in ("warning", "blocking")
     ]
-    took = time.monotonic() - started
-    row = {
-        "log": world.name,
-        "leak": leak,
+    took, cpu = time.monotonic() - started, time.process_time() - on_cpu
+    return {
         "rows": len(table.users),
         "found_by": [finding.check for finding in alarms],
         "columns": sorted({c for finding in alarms for c in finding.facts.get("columns", ())}),
@@ -95,9 +101,8 @@ def row_of(world: World, leak: str, table: TrainingTable, clean_auc: float) -> d
         "auc": round(auc_of(table), 4),
         "auc_repaired": round(auc_of(repaired(table, alarms)), 4),
         "seconds": round(took, 1),
+        "cpu_seconds": round(cpu, 1),
     }
-    print(row, flush=True)
-    return row
 
 
 def repaired(table: TrainingTable, alarms: list[Finding]) -> TrainingTable:
@@ -121,7 +126,7 @@ def auc_of(table: TrainingTable) -> float:
 
 def markdown(report: dict[str, Any]) -> str:
     rows = report["rows"]
-    clean = [row for row in rows if row["leak"] == "none"]
+    clean = [row for row in rows if row["leak"] == CLEAN]
     false = [row for row in clean if row["found_by"]]
     lines = [
         "# Leakage: what the audit finds, and what it cries wolf about",

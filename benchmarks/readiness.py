@@ -9,21 +9,31 @@ AUC that a linear model reaches with 4,000 users.
 Extrapolation: half of the sample's users, drawn `--halves` times for each of its objectives, draw a
 learning curve; its forecast for twice as many is compared with what all users reach on the same
 test window. The sample is imported into a home of its own, unless `--home` names one.
+
+The checks were settled on other seeds than those from `--first` on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from kept_rows import KeptRows, Row
 from readiness_logs import END, log_of, shuffled
 
 from tidemill.events import EventLog
@@ -60,17 +70,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / "readiness.json")
     parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--first", type=int, default=1_000, help="seed of the first log")
     parser.add_argument("--weak-seeds", type=int, default=10, help="per size and strength")
     parser.add_argument("--halves", type=int, default=10)
     parser.add_argument("--home", type=Path, help="a home that holds the sample")
+    parser.add_argument(
+        "--rows", type=Path, help="keep the rows there, one a line, and go on from what it holds"
+    )
     options = parser.parse_args()
-    started = time.process_time()
-    found = {
-        "verdicts": verdicts(options.seeds),
-        "refused": refused(options.weak_seeds),
-        "extrapolation": extrapolation(options.home, options.halves),
-    }
-    found["cpu_seconds"] = round(time.process_time() - started)
+    kept, first = KeptRows(options.rows), options.first
+    with sample(options.home) as home:
+        found = {
+            "first_seed": first,
+            "sample": [assessed(home, name, kept) for name in OBJECTIVES],
+            "extrapolation": [extrapolated(home, n, options.halves, kept) for n in OBJECTIVES],
+            "verdicts": verdicts(range(first, first + options.seeds), kept),
+            "refused": refused(range(first, first + options.weak_seeds), kept),
+        }
     options.out.write_text(json.dumps(found, indent=1) + "\n")
     options.out.with_suffix(".md").write_text(page(found))
 
@@ -80,8 +96,8 @@ def page(found: dict[str, Any]) -> str:
     protocol = str(__doc__).split("\n\n", 1)[1].strip()
     parts = [
         "# Readiness: is the verdict right?",
-        f"Made by `python benchmarks/readiness.py` ({found['cpu_seconds']:,} CPU s). What the "
-        "checks ask is in [assess.md](../assess.md).",
+        "Made by `python benchmarks/readiness.py` (`make bench-assess`). What the checks ask is in "
+        "[assess.md](../assess.md).",
         protocol,
         "## Verdicts",
         _table(
@@ -104,6 +120,16 @@ def page(found: dict[str, Any]) -> str:
                 for auc in dict.fromkeys(row["auc"] for row in found["refused"])
             ],
         ),
+        "## Time, on the whole sample",
+        _table(
+            ("objective", "wall s", "CPU s", "cores"),
+            [
+                (row["command"], row["seconds"], row["cpu_seconds"], row["cores"])
+                for row in found["sample"]
+            ],
+        ),
+        "`tidemill assess` of a home with nothing but the events: features, checks and report. "
+        "The machine was shared with others.",
         "## Twice the users, forecast from half of the sample",
         _table(
             ("objective", "AUC of all", "mean error", "mean absolute", "largest", "truth in band"),
@@ -133,64 +159,105 @@ def _refusals(rows: Sequence[dict[str, Any]], auc: float, users: int) -> str:
     return f"{row['not ready']} of {row['seeds']}"
 
 
-def verdicts(seeds: int) -> dict[str, Any]:
+def verdicts(seeds: range, kept: KeptRows) -> dict[str, Any]:
     """How often each verdict is given to logs without and with a signal."""
     found: dict[str, Any] = {}
     for world in ("shuffled", "strong"):
-        said: Counter[str] = Counter()
-        reasons: Counter[str] = Counter()
-        for seed in range(seeds):
-            rng = np.random.default_rng([seed, 7])
-            log = log_of(rng, USERS, STRONG)
-            assessment = _assess(log if world == "strong" else shuffled(rng, log))
-            said[assessment.verdict] += 1
-            reasons.update(
-                f"{finding.level}: {finding.check}"
-                for finding in assessment.findings
-                if finding.level in ("warning", "blocking")
-            )
-        found[world] = {"seeds": seeds, "verdicts": dict(said), "findings": dict(reasons)}
-        print(world, found[world], flush=True)
+        rows = [
+            kept.get_or_make(partial(_verdict, world, seed), world=world, seed=seed)
+            for seed in seeds
+        ]
+        found[world] = {
+            "seeds": len(rows),
+            "verdicts": dict(Counter(row["verdict"] for row in rows)),
+            "findings": dict(Counter(name for row in rows for name in row["findings"])),
+        }
     return found
 
 
-def refused(seeds: int) -> list[dict[str, Any]]:
+def _verdict(world: str, seed: int) -> Row:
+    rng = np.random.default_rng([seed, 7])
+    log = log_of(rng, USERS, STRONG)
+    assessment = _assess(log if world == "strong" else shuffled(rng, log))
+    urgent = [each for each in assessment.findings if each.level in ("warning", "blocking")]
+    return {
+        "verdict": assessment.verdict,
+        "findings": [f"{each.level}: {each.check}" for each in urgent],
+    }
+
+
+def refused(seeds: range, kept: KeptRows) -> list[dict[str, Any]]:
     """Logs that have a signal and are called not ready, by users and strength."""
     rows = []
     for strength in STRENGTHS:
-        reachable = _auc(_assess(log_of(np.random.default_rng(0), MANY, strength)))
+        reachable = kept.get_or_make(partial(_reachable, strength), reachable=strength)
         for users in SIZES:
-            blocked = 0
-            for seed in range(seeds):
-                log = log_of(np.random.default_rng([seed, users]), users, strength)
-                blocked += _assess(log).verdict == "not ready"
-            rows.append({"auc": reachable, "users": users, "seeds": seeds, "not ready": blocked})
-            print(rows[-1], flush=True)
+            said = [
+                kept.get_or_make(
+                    partial(_weak, strength, users, seed), strength=strength, users=users, seed=seed
+                )
+                for seed in seeds
+            ]
+            blocked = sum(row["verdict"] == "not ready" for row in said)
+            counted = {"users": users, "seeds": len(said), "not ready": blocked}
+            rows.append({"auc": reachable["auc"], **counted})
     return rows
 
 
-def extrapolation(where: Path | None, halves: int) -> list[dict[str, Any]]:
-    """Forecast for twice the users, made from half of them, beside what all of them reach."""
+def _reachable(strength: float) -> Row:
+    return {"auc": _auc(_assess(log_of(np.random.default_rng(0), MANY, strength)))}
+
+
+def _weak(strength: float, users: int, seed: int) -> Row:
+    log = log_of(np.random.default_rng([seed, users]), users, strength)
+    return {"verdict": _assess(log).verdict}
+
+
+def assessed(home: Home, name: str, kept: KeptRows) -> Row:
+    """What the command takes on the whole sample, features included."""
+    return kept.get_or_make(partial(_command, home, name), command=name)
+
+
+def _command(home: Home, name: str) -> Row:
     with tempfile.TemporaryDirectory() as folder:
-        home = Home(where or _sample(Path(folder)))
-        return [_extrapolated(home, name, halves) for name in OBJECTIVES]
+        shutil.copytree(home.events, Home(Path(folder)).events)
+        objective = ROOT / "examples" / f"{name}.yaml"
+        run = "from tidemill.cli.main import main; main()"
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        subprocess.run(
+            [sys.executable, "-c", run, "assess", str(objective)],
+            env={**os.environ, "TIDEMILL_HOME": folder},
+            check=True,
+            capture_output=True,
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "seconds": round(time.monotonic() - started, 1),
+        "cpu_seconds": round(cpu, 1),
+        "cores": len(os.sched_getaffinity(0)),
+    }
 
 
-def _extrapolated(home: Home, name: str, halves: int) -> dict[str, Any]:
+def extrapolated(home: Home, name: str, halves: int, kept: KeptRows) -> Row:
+    """Forecast for twice the users, made from half of them, beside what all of them reach."""
+    return kept.get_or_make(partial(_extrapolated, home, name, halves), objective=name)
+
+
+def _extrapolated(home: Home, name: str, halves: int) -> Row:
     objective = load_objective(ROOT / "examples" / f"{name}.yaml")
     with EventLog(home.events).connect() as con:
         at = log_end(con)
         windows = check_readiness(con, objective, at).windows
         material = gather(home, con, objective, at, windows)
-        everybody = _curve(material, material.train).auc[0, -1]
-        errors, held = [], 0
-        for seed in range(halves):
-            curve = _curve(material, _half(material.train, seed))
-            gain, now = extrapolate(curve), float(curve.auc[0, -1])
-            errors.append(now + gain.expected - everybody)
-            held += now + gain.lower <= everybody <= now + gain.upper
-    row = {
-        "objective": name,
+    everybody = _curve(material, material.train).auc[0, -1]
+    errors, held = [], 0
+    for seed in range(halves):
+        curve = _curve(material, _half(material.train, seed))
+        gain, now = extrapolate(curve), float(curve.auc[0, -1])
+        errors.append(now + gain.expected - everybody)
+        held += now + gain.lower <= everybody <= now + gain.upper
+    return {
         "auc": float(everybody),
         "mean_error": float(np.mean(errors)),
         "mean_absolute_error": float(np.mean(np.abs(errors))),
@@ -198,8 +265,6 @@ def _extrapolated(home: Home, name: str, halves: int) -> dict[str, Any]:
         "truth_in_band": int(held),
         "halves": halves,
     }
-    print(row, flush=True)
-    return row
 
 
 def _curve(material: Material, train: Rows) -> Any:
@@ -235,11 +300,18 @@ def _auc(assessment: Assessment) -> float:
     return float(found.facts["auc"])
 
 
-def _sample(folder: Path) -> Path:
-    log = EventLog(Home(folder).events)
-    log.append(sample_events(None, None))
-    log.put_items(sample_items())
-    return folder
+@contextmanager
+def sample(where: Path | None) -> Iterator[Home]:
+    """A home that holds the sample and nothing else; a copy of the events of `where`."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        if where is not None:
+            shutil.copytree(Home(where).events, home.events)
+        else:
+            log = EventLog(home.events)
+            log.append(sample_events(None, None))
+            log.put_items(sample_items())
+        yield home
 
 
 if __name__ == "__main__":

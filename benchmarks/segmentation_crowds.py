@@ -28,6 +28,8 @@ class Crowd:
     older: NDArray[np.float32] | None
     kinds: NDArray[np.int64] | None
     """The truth; None where there are no kinds."""
+    best: NDArray[np.int64] | None
+    """The division of the Bayes rule, which knows the kinds; None where it is not known."""
 
 
 Maker = Callable[[int, int, np.random.Generator], Crowd]
@@ -87,20 +89,6 @@ def rare(users: int, factors: int, rng: np.random.Generator) -> Crowd:
     return _table(rng.gamma(0.5, 1.0, size=(users, _events(factors))), factors, rng)
 
 
-def planted(kinds: int, uneven: bool = False, apart: float = 5.0) -> Maker:
-    """Normal crowds whose centres are at least `apart` standard deviations from each other."""
-
-    def make(users: int, factors: int, rng: np.random.Generator) -> Crowd:
-        centres = _centres(kinds, factors, apart, rng)
-        shares = rng.dirichlet(np.full(kinds, 4.0)) if uneven else np.full(kinds, 1 / kinds)
-        kind = rng.choice(kinds, users, p=np.maximum(shares, 0.04) / np.maximum(shares, 0.04).sum())
-        now, before = (centres[kind] + rng.normal(size=(users, factors)) for _ in range(2))
-        scale = now.std(axis=0)
-        return Crowd(_standardised(now, scale), _standardised(before, scale), kind)
-
-    return make
-
-
 def buyers(kinds: int) -> Maker:
     """Each kind buys some things often and others rarely, in a pattern of its own."""
 
@@ -116,22 +104,13 @@ def buyers(kinds: int) -> Maker:
 
 
 def _single(points: Numbers) -> Crowd:
-    return Crowd(_standardised(points, points.std(axis=0)), None, None)
+    return Crowd(standardised(points, points.std(axis=0)), None, None, None)
 
 
-def _standardised(points: Numbers, scale: Numbers) -> NDArray[np.float32]:
+def standardised(points: Numbers, scale: Numbers) -> NDArray[np.float32]:
+    """As training does it: `scale` [factors] are standard deviations."""
     scaled = (points - points.mean(axis=0)) / scale
     return np.clip(scaled, -FARTHEST, FARTHEST).astype(np.float32)
-
-
-def _centres(kinds: int, factors: int, apart: float, rng: np.random.Generator) -> Numbers:
-    spread = apart
-    while True:
-        centres = rng.normal(size=(kinds, factors)) * spread
-        gaps = np.linalg.norm(centres[:, None] - centres[None], axis=2)
-        if gaps[np.triu_indices(kinds, 1)].min() >= apart:
-            return centres
-        spread *= 1.02
 
 
 def _events(factors: int) -> int:
@@ -153,7 +132,9 @@ def _table(
     periods = [_measured(rates, columns, rng) for _ in range(2)]
     (now, counts), (before, _) = periods
     scaling = Scaling.fit(now, counts, columns, rng)
-    return Crowd(scaling.spread(now, columns, rng), scaling.spread(before, columns, rng), kinds)
+    return Crowd(
+        scaling.spread(now, columns, rng), scaling.spread(before, columns, rng), kinds, None
+    )
 
 
 def _measured(

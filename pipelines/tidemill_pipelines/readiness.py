@@ -157,13 +157,20 @@ def _check_counts(objective: Objective, counts: list[WindowCount]) -> None:
             raise NotReadyError(
                 f"{found} {kind} outcomes in {len(train)} training windows, and `training."
                 f"minimum_positives` asks for {minimum}",
-                hint="a longer `within` or a more frequent event gives more, and so do more "
-                "cutoffs: `training.cutoffs`, `training.every`, or older events",
+                hint=f"{_more(objective.target, kind)}, and so do more cutoffs: "
+                "`training.cutoffs`, `training.every`, or older events",
             )
     for kind, found in (("positive", test.positives), ("negative", test.users - test.positives)):
         if found < _MIN_TEST_CLASS:
             raise NotReadyError(
                 f"{found} {kind} outcomes in the test window from {test.cutoff[:10]}, fewer than "
                 f"{_MIN_TEST_CLASS}: no model could be judged",
-                hint="a longer `within` or a more frequent event gives more",
+                hint=_more(objective.target, kind),
             )
+
+
+def _more(target: Target, kind: str) -> str:
+    """A positive outcome is that something happens, or, of a churn, that nothing does."""
+    if (kind == "positive") != target.absent:
+        return "a longer `within` or a more frequent event gives more"
+    return "a shorter `within` or a rarer event gives more"

@@ -31,6 +31,17 @@ _DEFAULTS = {
 }
 
 
+def was_used(home: Home) -> bool:
+    """Whether there may be runs and models; asking an MLflow that never was would make one."""
+    return home.mlflow_database.exists() or bool(_server())
+
+
+def _server() -> str:
+    """Address of the server; "" without one. MLflow leaves the path of a database here too."""
+    address = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return address if address.startswith(("http://", "https://")) else ""
+
+
 class Tracking:
     """One MLflow. The client and the address are passed explicitly, never global."""
 
@@ -41,9 +52,9 @@ class Tracking:
         from mlflow import MlflowClient  # 2 CPU seconds to import
 
         self._home = home
-        server = os.environ.get("MLFLOW_TRACKING_URI", "")
-        self.has_server = server.startswith(("http://", "https://"))
-        self.uri = server if self.has_server else f"sqlite:///{home.mlflow_database}"
+        server = _server()
+        self.has_server = bool(server)
+        self.uri = server or f"sqlite:///{home.mlflow_database}"
         with in_words(self.uri), self._alone():
             self.client = MlflowClient(self.uri, registry_uri=self.uri)
             self.client.search_experiments(max_results=1)

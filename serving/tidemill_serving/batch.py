@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from tidemill.errors import TidemillError
 from tidemill_serving.errors import UnavailableError
-from tidemill_serving.predictor import Predictor, Query
+from tidemill_serving.predictor import Predictor
 from tidemill_serving.recommendation_query import RecommendationQuery
 from tidemill_serving.recommendation_v1 import lists_of
 from tidemill_serving.recommended import Recommendations
@@ -19,6 +19,7 @@ from tidemill_serving.repository import Answered, Served
 from tidemill_serving.rest_v1 import in_experiment, scores_of
 from tidemill_serving.segment_v1 import segments_of
 from tidemill_serving.segmenter import Segmented, Segmenter
+from tidemill_serving.stored_rows import Query
 from tidemill_serving.tensors import check_users
 from tidemill_serving.valuer import values_of
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tidemill_serving import rest_v1
 from tidemill_serving.model import Model
-from tidemill_serving.predictor import Answer, Predictor, Query
+from tidemill_serving.predictor import Answer, Predictor
 from tidemill_serving.recommendation_query import RecommendationQuery
 from tidemill_serving.recommendation_tensors import (
     ITEMS_INPUT,
@@ -26,6 +26,7 @@ from tidemill_serving.segment_model import SegmentModel
 from tidemill_serving.segment_v1 import OUTPUTS as SEGMENT_OUTPUTS
 from tidemill_serving.segment_v1 import encode_segments, segment_values
 from tidemill_serving.segmenter import Segmented, Segmenter
+from tidemill_serving.stored_rows import Query
 from tidemill_serving.tensors import (
     FEATURES_INPUT,
     OUTPUTS,

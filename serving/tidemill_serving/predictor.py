@@ -15,11 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill.errors import OnlineStoreError, TidemillError
+from tidemill.errors import TidemillError
 from tidemill.experiments.logged import OUTSIDE, Exposed, exposed
 from tidemill.grading import letters
 from tidemill.home import Home
-from tidemill.online import OnlineReader, OnlineRows, open_online_reader
 from tidemill.predictions import encode_predictions
 from tidemill.segments import SegmentLog
 from tidemill_serving.arms import Arms, Group
@@ -28,20 +27,13 @@ from tidemill_serving.model import Model
 from tidemill_serving.population import served_thresholds
 from tidemill_serving.scored import Scored, as_arms_say, joined, record_of
 from tidemill_serving.shadow import Shadow
+from tidemill_serving.stored_rows import Query, StoredRows
 
 # Ids are unique without asking the kernel for randomness at every request.
 _PROCESS = secrets.token_hex(12)
 _COUNTER = count()
 _UPDATES_SECONDS = 300.0
 """How long grades may keep their cut points while rows change one by one."""
-
-
-class Query(NamedTuple):
-    """What to score: stored users, or feature rows the caller brings. One of them is set."""
-
-    users: Sequence[str] | None = None
-    vectors: NDArray[np.float32] | None = None
-    """[n, features], finite, in the bundle's order."""
 
 
 class Answer(NamedTuple):
@@ -110,9 +102,8 @@ class Predictor:
     ) -> None:
         self.model = model
         self.shadow = shadow
-        self._home = home
         self.logs = logs
-        self._own = threading.local()
+        self._stored = StoredRows(home, model.metadata.feature_view, model.metadata.features)
         self.arms: Arms[Predictor] | None = None
         self._thresholds = self._rule_thresholds = model.metadata.grade_thresholds
         self._generation = self._updates = -1
@@ -144,7 +135,7 @@ class Predictor:
 
     def score(self, query: Query) -> Scored:
         """Score and grade, whatever experiment runs. Raises as `predict` does."""
-        users, rows = self._rows(query)
+        users, rows = self._stored.read(query)
         scores = self.model.score(rows.vectors)
         if np.count_nonzero(rows.found) < len(rows.found):
             scores = np.where(rows.found, scores, self.model.metadata.base_rate)
@@ -164,7 +155,7 @@ class Predictor:
         A batch is followed at once; updates of some users, which move the population little by
         little, every few minutes. Raises OnlineStoreError when the store cannot be read.
         """
-        reader = self._reader()
+        reader = self._stored.reader()
         generation, updates = reader.generation(), reader.updates()
         is_due = time.monotonic() - self._refreshed >= _UPDATES_SECONDS
         if generation != self._generation or (is_due and updates != self._updates):
@@ -176,7 +167,7 @@ class Predictor:
 
     def everybody(self) -> list[str]:
         """Users of the online store, sorted. Raises OnlineStoreError."""
-        return self._reader().entities()
+        return self._stored.everybody()
 
     def _score_arms(self, arms: Arms[Predictor], query: Query, requested_at: int) -> _Parts:
         """Everybody as the arm says; feature rows that the caller brings are nobody's."""
@@ -195,21 +186,6 @@ class Predictor:
             return group.by.score(query)._replace(exposed=group.exposed)
         return as_arms_say(self.score(query), group.exposed, self._rule_thresholds)
 
-    def _rows(self, query: Query) -> tuple[Sequence[str | None], OnlineRows]:
-        if query.vectors is not None:
-            count = len(query.vectors)
-            rows = OnlineRows(
-                query.vectors, np.zeros(count, dtype=np.int64), np.ones(count, dtype=np.bool_)
-            )
-            return [None] * count, rows
-        users = query.users or []
-        try:
-            return users, self._reader().read(users)
-        except OnlineStoreError as error:
-            raise UnavailableError(
-                f"user_id: features cannot be read: {error}", error.hint
-            ) from error
-
     def _record(self, prediction_id: str, parts: Sequence[Scored], requested_at: int) -> None:
         records = [record_of(part, prediction_id, requested_at) for part in parts]
         try:
@@ -223,11 +199,3 @@ class Predictor:
         for part, record in zip(parts, records, strict=True):
             if part.model is self.model:
                 self.shadow.offer(record)
-
-    def _reader(self) -> OnlineReader:
-        reader: OnlineReader | None = getattr(self._own, "reader", None)
-        if reader is None:
-            metadata = self.model.metadata
-            reader = open_online_reader(self._home, metadata.feature_view, metadata.features)
-            self._own.reader = reader
-        return reader

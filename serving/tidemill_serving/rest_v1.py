@@ -9,7 +9,8 @@ import orjson
 from tidemill.experiments.logged import Exposed
 from tidemill_serving.errors import RequestError, show
 from tidemill_serving.json_body import parse_object
-from tidemill_serving.predictor import Answer, Query
+from tidemill_serving.predictor import Answer
+from tidemill_serving.stored_rows import Query
 from tidemill_serving.tensors import check_users
 
 

@@ -11,9 +11,9 @@ import orjson
 from tidemill_serving.errors import RequestError, show
 from tidemill_serving.forms import Form, form_of
 from tidemill_serving.json_body import parse_object
-from tidemill_serving.predictor import Query
 from tidemill_serving.recommendation_query import RecommendationQuery
 from tidemill_serving.repository import Answered, Served
+from tidemill_serving.stored_rows import Query
 from tidemill_serving.tensors import Tensor, check_outputs, pack_output
 
 MAX_ID_CHARACTERS = 256

@@ -15,12 +15,11 @@ from tidemill.predictions import Predictions, encode_predictions
 from tidemill_serving.predictor import (
     LogWriteError,
     ModelOutputError,
-    Query,
     ThreadLogs,
     new_prediction_id,
 )
 from tidemill_serving.segment_model import SegmentModel
-from tidemill_serving.stored_rows import StoredRows
+from tidemill_serving.stored_rows import Query, StoredRows
 
 
 class Segmented(NamedTuple):

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tidemill.errors import OnlineStoreError
 from tidemill.home import Home
 from tidemill.online import OnlineReader, OnlineRows, open_online_reader
 from tidemill_serving.errors import UnavailableError
-from tidemill_serving.predictor import Query
+
+
+class Query(NamedTuple):
+    """What to score: stored users, or feature rows the caller brings. One of them is set."""
+
+    users: Sequence[str] | None = None
+    vectors: NDArray[np.float32] | None = None
+    """[n, features], finite, in the bundle's order."""
 
 
 class StoredRows:
@@ -34,7 +43,7 @@ class StoredRows:
             return [None] * count, OnlineRows(query.vectors, now, found)
         users = query.users or []
         try:
-            return users, self._reader().read(users)
+            return users, self.reader().read(users)
         except OnlineStoreError as error:
             raise UnavailableError(
                 f"user_id: features cannot be read: {error}", error.hint
@@ -42,9 +51,10 @@ class StoredRows:
 
     def everybody(self) -> list[str]:
         """Users of the online store, sorted. Raises OnlineStoreError."""
-        return self._reader().entities()
+        return self.reader().entities()
 
-    def _reader(self) -> OnlineReader:
+    def reader(self) -> OnlineReader:
+        """The calling thread's own."""
         reader: OnlineReader | None = getattr(self._own, "reader", None)
         if reader is None:
             reader = open_online_reader(self._home, self._view, self._features)

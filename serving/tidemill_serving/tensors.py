@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from tidemill.experiments.logged import Exposed
 from tidemill_serving.errors import RequestError, show
-from tidemill_serving.predictor import Answer, Query
+from tidemill_serving.predictor import Answer
+from tidemill_serving.stored_rows import Query
 
 MAX_ROWS = 10_000
 MAX_ID_BYTES = 512

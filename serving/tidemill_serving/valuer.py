@@ -14,9 +14,10 @@ from tidemill.bundle import INPUT_NAME, OUTPUT_NAME
 from tidemill.grading import letters
 from tidemill.lifetime_value.bundle import MORE_OUTPUTS, ValueFacts
 from tidemill.online import OnlineRows
-from tidemill_serving.predictor import Answer, ModelOutputError, Predictor, Query
+from tidemill_serving.predictor import Answer, ModelOutputError, Predictor
 from tidemill_serving.rest_v1 import in_experiment, scores_of
 from tidemill_serving.scored import Scored
+from tidemill_serving.stored_rows import Query
 from tidemill_serving.tensors import OUTPUTS as SCORE_OUTPUTS
 from tidemill_serving.tensors import output_values
 
@@ -29,7 +30,7 @@ class Valuer(Predictor):
 
     def score(self, query: Query) -> Scored:
         """As any predictor; what is known besides the score is in `more`, and on the log."""
-        users, rows = self._rows(query)
+        users, rows = self._stored.read(query)
         found = self._run(rows)
         scores = found[OUTPUT_NAME]
         grades = letters(scores.tolist(), self._thresholds)

@@ -22,8 +22,8 @@ from tidemill_features.discovery import discover_signals
 from tidemill_features.engine import compute_features, to_matrix
 from tidemill_features.materialization import materialize_rows
 from tidemill_features.rows import ensure_rows, read_rows
-from tidemill_serving.predictor import Query
 from tidemill_serving.repository import Repository, promoted
+from tidemill_serving.stored_rows import Query
 
 OBJECTIVE = "orders"
 USERS = 250

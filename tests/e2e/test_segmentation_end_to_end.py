@@ -20,8 +20,8 @@ from tidemill_monitoring.segmenting.inputs import SegmentInputs
 from tidemill_monitoring.verdicts import Concern, Status
 from tidemill_pipelines import steps
 from tidemill_serving.forms import form_of
-from tidemill_serving.predictor import Query
 from tidemill_serving.repository import Repository, promoted
+from tidemill_serving.stored_rows import Query
 
 OBJECTIVE = """
 apiVersion: tidemill.dev/v1alpha1

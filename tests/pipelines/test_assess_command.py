@@ -12,6 +12,14 @@ from tidemill.events import EventLog
 from tidemill_pipelines import steps
 from tidemill_pipelines.assessing.assess import assess
 
+ORDERS = """
+apiVersion: tidemill.dev/v1alpha1
+kind: Objective
+metadata: {name: orders}
+spec:
+  propensity: {event: order, within: 14d}
+"""
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, cutoff):
@@ -64,6 +72,26 @@ def test_what_training_refuses_at_once_is_a_finding(run, tmp_path, home_with, sh
     assert found["one-key"]["level"] == "ok"
 
 
+def test_an_empty_log_is_not_ready(tmp_path, monkeypatch):
+    """There is no end of the log to ask for, and that is no failure."""
+    monkeypatch.setenv("TIDEMILL_HOME", str(tmp_path / "home"))
+    path = tmp_path / "orders.yaml"
+    path.write_text(ORDERS)
+    result = CliRunner().invoke(build_app(), ["assess", str(path), "--json"])
+    assert result.exit_code == 3, repr(result.exception)
+    assert "tidemill events import" in json.loads(result.stdout)["findings"][0]["do"]
+
+
+def test_everything_that_was_found_is_in_the_terminal(run, tmp_path, home_with, shop_events):
+    """Each check once, the verdict in words, and the terms that were used."""
+    home_with(tmp_path, shop_events(300, 150))
+    checks = {each["check"] for each in json.loads(run("--json").stdout)["findings"]}
+    text = run().stdout
+    assert "Is there enough?" in text
+    assert "0.5 is chance" in text
+    assert all(check in text for check in checks)
+
+
 def test_the_page_stands_alone_and_escapes(run, tmp_path, home_with, shop_events):
     """It has the verdict and the curve, and loads nothing."""
     home_with(tmp_path, shop_events(300, 150))
@@ -96,6 +124,23 @@ def test_churn_is_assessed_too(tmp_path, home_with, shop_events, objective_of, c
     with EventLog(home.events).connect() as con:
         found = assess(home, con, objective_of(target, minimum=20), cutoff)
     assert {"signal", "need"} <= {finding.check for finding in found.findings}
+
+
+def test_what_is_short_says_what_gives_more(tmp_path, home_with, shop_events, objective_of, cutoff):
+    """Where everybody has the outcome, a longer horizon would make it worse."""
+    home = home_with(tmp_path, shop_events(60, 150, habit=False))
+    with EventLog(home.events).connect() as con:
+        all_do, none_does = (
+            assess(home, con, objective_of(target), cutoff).findings[0]
+            for target in (
+                "propensity: {event: visit, within: 20d}",
+                "churn: {event: visit, within: 20d}",
+            )
+        )
+    assert all_do.seen.startswith("0 negative")
+    assert none_does.seen.startswith("0 positive")
+    assert "a shorter `within`" in all_do.do
+    assert "a shorter `within`" in none_does.do
 
 
 def test_a_choice_is_assessed_by_its_log(tmp_path, home_with, shop_events, objective_of, cutoff):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -66,12 +67,46 @@ def test_instants_are_kept_apart() -> None:
 
 @pytest.mark.parametrize(
     ("columns", "said"),
-    [({"cutoff": [1, 2]}, "not a date"), ({"label": [1, 7]}, "holds 7")],
+    [
+        ({"cutoff": [1, 2]}, "not a date"),
+        ({"cutoff": [AT, None]}, "1 of 2 rows of t have no 'cutoff'"),
+        ({"user_id": [None, "b"]}, "1 of 2 rows of t have no 'user_id'"),
+        ({"label": [1, 7]}, "holds 7"),
+        ({"label": ["yes", "no"]}, "is no number"),
+    ],
 )
-def test_what_is_no_training_table_is_refused(columns: dict[str, list[int]], said: str) -> None:
+def test_what_is_no_training_table_is_refused(columns: dict[str, Any], said: str) -> None:
     """The message shows what was there instead."""
     with pytest.raises(EventLogError, match=said):
         as_training_table(_table(**columns), "t")
+
+
+def test_a_table_without_rows_is_refused() -> None:
+    """It would pass every check."""
+    with pytest.raises(EventLogError, match="t has no rows"):
+        as_training_table(_table().slice(0, 0), "t")
+
+
+def test_columns_that_no_model_reads_are_named() -> None:
+    """Lists, bytes, times of the day, and what is empty; the rest is looked at."""
+    read = as_training_table(_table(a=[[1], [2]], b=[b"x", b"y"], c=pa.nulls(2), d=[1, 2]), "t")
+    assert (read.unread, list(read.columns)) == (("a", "b", "c"), ["d"])
+
+
+def test_numbers_of_any_size_are_read() -> None:
+    """Whole numbers beyond the exact ones of a float, and infinity."""
+    read = as_training_table(_table(a=[2**62, 1], b=[float("inf"), -1e308]), "t")
+    assert read.columns["a"][0] == 2.0**62
+    assert np.isfinite(np.column_stack(list(read.columns.values())) ** 2).all()
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "broken.parquet"])
+def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path, name: str) -> None:
+    """Without the query that failed."""
+    (tmp_path / "broken.parquet").write_text("no parquet")
+    with pytest.raises(EventLogError, match=name) as caught:
+        read_training_table(tmp_path / name)
+    assert "\n" not in caught.value.message
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from tidemill_pipelines.valuing.judging import judge_value
 from tidemill_serving.app import App
 from tidemill_serving.batch import predict_users, write_parquet
 from tidemill_serving.metrics import Metrics
-from tidemill_serving.predictor import Query
 from tidemill_serving.repository import Repository, promoted
+from tidemill_serving.stored_rows import Query
 from tidemill_serving.valuer import Valuer
 
 VALUE = "lifetime_value: {event: order, within: 28d}\n  population: {active_within: 100d}"
@@ -102,6 +102,7 @@ def test_every_purchase_process_is_a_rival(trained):
         "BG/NBD",
         "MBG/NBD",
         "Pareto/NBD",
+        "recency alone",
         "spending as before",
     ]
     assert all(rival["quality"]["capture"] > 0.1 for rival in notes["rivals"])

@@ -131,6 +131,14 @@ def test_worth_is_found_again():
     assert float(found) == pytest.approx(own.mean(), rel=0.05)
 
 
+def test_purchases_of_one_price_are_worth_that_price():
+    """As in a log of subscriptions: nobody's worth varies, and the likelihood has no maximum."""
+    rows = [[0, 1, 4], [0, 9, 30], [50, 60, 70], [9.99, 9.99, 9.99]]
+    histories = Histories(*torch.tensor(rows, dtype=torch.float64))
+    found = fit_gamma_gamma(histories, seed=0)(histories)
+    assert found.numpy() == pytest.approx([9.99] * 3, rel=0.01)
+
+
 def test_purchases_without_values_are_worth_nothing():
     """Not an error: somebody may have no paid purchase yet."""
     fitted = fit_gamma_gamma(histories((0, 0, 9, 0.0)), seed=0)

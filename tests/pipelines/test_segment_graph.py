@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tidemill.errors import BundleError
-from tidemill_pipelines.segmenting.clustering import assign
+from tidemill_pipelines.segmenting.clustering import Division
 from tidemill_pipelines.segmenting.factors import FactorColumn
 from tidemill_pipelines.segmenting.graph import check_parity, divide, export_segments
 from tidemill_pipelines.segmenting.scaling import Scaling
@@ -15,6 +15,13 @@ COLUMNS = (
     FactorColumn("visit", "recency", "visit", "", ""),
 )
 CENTRES = np.array([[-1, -1, 1], [1, 1, -1], [0, 2, 0]], dtype=np.float32)
+METRIC = np.array([[2, 0, 0], [-1, 1, 0], [0.5, 0, 1]], dtype=np.float32)
+DIVISION = Division(CENTRES, METRIC)
+
+
+def distances(points):
+    """To each centre, [n, 3]."""
+    return np.linalg.norm(points[:, None] @ METRIC - CENTRES @ METRIC, axis=2)
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def scaling(raw):
 def model(tmp_path, scaling):
     """The factors are the last three of four features, in another order."""
     path = tmp_path / "model.onnx"
-    export_segments(path, scaling, CENTRES, [3, 1, 2], 4)
+    export_segments(path, scaling, DIVISION, [3, 1, 2], 4)
     return path
 
 
@@ -52,21 +59,20 @@ def test_the_graph_divides_as_numpy_does(model, scaling, raw, rows):
     """The same segment and the same distance for everybody."""
     points = scaling.exact(raw)
     segment, distance, _ = divide(model, rows)
-    assert segment.tolist() == assign(points, CENTRES).tolist()
-    away = np.linalg.norm(points[:, None] - CENTRES, axis=2).min(axis=1)
-    np.testing.assert_allclose(distance, away, atol=1e-4)
-    assert check_parity(model, rows, points, CENTRES) < 1e-3
+    assert segment.tolist() == DIVISION.assign(points).tolist()
+    np.testing.assert_allclose(distance, distances(points).min(axis=1), atol=1e-4)
+    assert check_parity(model, rows, points, DIVISION) < 1e-3
 
 
 def test_another_division_is_noticed(model, scaling, raw, rows):
     """Before anybody is served by it."""
     with pytest.raises(BundleError, match="ONNX and NumPy differ by"):
-        check_parity(model, rows, scaling.exact(raw), CENTRES + 0.1)
+        check_parity(model, rows, scaling.exact(raw), Division(CENTRES + 0.1, METRIC))
 
 
 def test_confidence_is_how_much_nearer_the_centre_is(model, scaling, raw, rows):
     """Nothing halfway, everything at the centre."""
-    away = np.sort(np.linalg.norm(scaling.exact(raw)[:, None] - CENTRES, axis=2), axis=1)
+    away = np.sort(distances(scaling.exact(raw)), axis=1)
     _, _, confidence = divide(model, rows)
     np.testing.assert_allclose(confidence, 1 - away[:, 0] / away[:, 1], atol=1e-4)
 

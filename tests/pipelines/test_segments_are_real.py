@@ -5,10 +5,11 @@ import pytest
 
 from tidemill.objective.segmenting import Segments
 from tidemill_pipelines.segmenting.choosing import choose
-from tidemill_pipelines.segmenting.clustering import assign, cluster
+from tidemill_pipelines.segmenting.clustering import Division, cluster
 from tidemill_pipelines.segmenting.dip import dip
 from tidemill_pipelines.segmenting.factors import FactorColumn
 from tidemill_pipelines.segmenting.gaps import find_gaps
+from tidemill_pipelines.segmenting.kmeans import nearest
 from tidemill_pipelines.segmenting.partners import adjusted_rand
 from tidemill_pipelines.segmenting.scaling import Scaling
 from tidemill_pipelines.segmenting.stability import bootstrap_jaccard
@@ -54,18 +55,19 @@ def test_the_dip_is_the_published_one(values, distance):
 
 
 def test_a_crowd_cut_in_two_has_no_gap(rng):
-    """However stable the cut, because a long crowd is always cut across."""
-    points = standardised(rng.normal(size=(600, 2)) * [3, 1])
-    centres = cluster(points, 2, rng, 5)
-    assert bootstrap_jaccard(points * [3, 1], centres * [3, 1], rng).min() > 0.75
-    assert not find_gaps(points, centres, rng)[0].is_clear
+    """However stable the cut, because a crowd is always cut where that saves most."""
+    points = standardised(np.column_stack([rng.random(600), rng.normal(size=600)]))
+    division = cluster(points, 2, rng, 6)
+    assert bootstrap_jaccard(points, division, rng).min() > 0.75
+    assert not find_gaps(points, division, rng)[0].is_clear
 
 
 def test_a_small_crowd_beside_a_large_one_is_seen(rng):
     """Thirty users beside two thousand."""
     sizes = [2000, 30]
     points = np.concatenate([rng.normal([8 * at, 0], 1, (n, 2)) for at, n in enumerate(sizes)])
-    (gap,) = find_gaps(points.astype(np.float32), np.array([[0, 0], [8, 0]], np.float32), rng)
+    division = Division(np.array([[0, 0], [8, 0]], np.float32), np.eye(2, dtype=np.float32))
+    (gap,) = find_gaps(points.astype(np.float32), division, rng)
     assert gap.is_clear
     assert gap.valley < 0.1
 
@@ -96,7 +98,28 @@ def test_crowds_are_found_as_they_were_planted(seed):
     points, kinds = crowds(rng, [(0, 0, 0), (6, 0, 0), (0, 6, 0), (6, 6, 0)])
     choice = choose(points, None, Segments(), seed)
     assert (choice.is_real, choice.chosen.k) == (True, 4)
-    assert adjusted_rand(assign(points, choice.chosen.centres), kinds) > 0.95
+    assert adjusted_rand(choice.chosen.division.assign(points), kinds) > 0.95
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_long_crowds_side_by_side_are_not_cut_across(seed):
+    """Each is four times as long as wide, and they differ only across."""
+    rng = np.random.default_rng(seed)
+    kinds = np.repeat([0, 1], 300)
+    along, across = 4 * rng.normal(size=600), 6 * kinds + rng.normal(size=600)
+    points = standardised(np.column_stack([along + across, along - across]))
+    choice = choose(points, None, Segments(max=3), seed)
+    assert (choice.is_real, choice.chosen.k) == (True, 2)
+    assert adjusted_rand(choice.chosen.division.assign(points), kinds) > 0.95
+
+
+def test_clusters_are_as_wide_in_every_direction_as_distances_go(rng):
+    """One standard deviation, though the factors they are found in go together."""
+    points, _ = crowds(rng, [(0, 0), (9, 0)], each=2000)
+    division = cluster(points @ np.array([[1, 0.4], [0, 1]], np.float32), 2, rng, 4)
+    seen = division.seen(points @ np.array([[1, 0.4], [0, 1]], np.float32))
+    away = seen - division.seen(division.centres)[nearest(seen, division.seen(division.centres))]
+    np.testing.assert_allclose(away.std(axis=0), 1, atol=0.1)
 
 
 def test_what_older_data_does_not_show_is_refused(rng):

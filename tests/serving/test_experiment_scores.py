@@ -10,8 +10,8 @@ import pytest
 from tidemill.bundle import RecencyRule
 from tidemill.experiments.running import Allocation, ExperimentBook
 from tidemill.predictions import read_predictions
-from tidemill_serving.predictor import Query
 from tidemill_serving.repository import Repository, promoted
+from tidemill_serving.stored_rows import Query
 
 VERSIONS = {"live": "1", "next": "2", "simple": "1", "none": ""}
 

@@ -9,7 +9,8 @@ from tidemill.grading import grade_thresholds
 from tidemill.online import open_online_reader
 from tidemill_serving.model import load_model
 from tidemill_serving.population import select_population, served_thresholds
-from tidemill_serving.predictor import Predictor, Query, ThreadLogs
+from tidemill_serving.predictor import Predictor, ThreadLogs
+from tidemill_serving.stored_rows import Query
 
 
 @pytest.fixture

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import duckdb
 
-from tidemill.errors import NotReadyError
+from tidemill.errors import NotReadyError, ObjectiveError
 from tidemill.home import Home
 from tidemill.objective import Objective, Target
 from tidemill_features.labels import mean_target_value
-from tidemill_pipelines.assessing import drift, enough, refusals
+from tidemill_pipelines.assessing import drift, enough, kinds
 from tidemill_pipelines.assessing.assessment import Assessment
 from tidemill_pipelines.assessing.daily import read_daily
 from tidemill_pipelines.assessing.findings import Finding, blocking
 from tidemill_pipelines.assessing.gaps import judge_gaps
 from tidemill_pipelines.assessing.gathering import gather
 from tidemill_pipelines.assessing.instrumentation import judge_instrumentation
+from tidemill_pipelines.assessing.leakage.arrivals import judge_arrivals
 from tidemill_pipelines.assessing.leakage.foreign import audit_table
 from tidemill_pipelines.assessing.leakage.own import audit_log
 from tidemill_pipelines.assessing.need import judge_need
-from tidemill_pipelines.assessing.refusals import carried, outcome_of
 from tidemill_pipelines.assessing.selection import judge_selection
 from tidemill_pipelines.assessing.skill import measure_skill
 from tidemill_pipelines.assessing.telling import judge_curve, judge_signal
@@ -45,18 +45,16 @@ def assess(
     ObjectiveError where nothing is trained, EventLogError for a file that is no training table.
     """
     objective.require_model()
-    target = outcome_of(objective)
+    if table is not None:
+        _check_comparable(objective)
     started = time.monotonic()
     try:
-        readiness, findings = carried(con, objective, at)
+        asked = kinds.ask(con, objective, at)
     except NotReadyError as error:
-        message = f"{error.message[0].upper()}{error.message[1:]}."
-        readiness = None
-        findings = [blocking("refused", message, refusals.WHY, error.hint or "")]
-    windows = readiness.windows if readiness else None
-    findings += _of_the_log(con, target, windows, at)
-    if readiness is not None:
-        findings += _of_the_outcome(home, con, objective, at, readiness)
+        asked = kinds.Asked([_refused(error)], kinds.target_of(objective), None, None)
+    findings = [*asked.findings, *_of_the_log(con, objective, asked.target, asked.windows, at)]
+    if asked.readiness is not None:
+        findings += _of_the_outcome(home, con, objective, at, asked.readiness)
     if table is not None:
         findings += audit_table(con, objective, at, table)
     return _concluded(objective, at, findings, started)
@@ -72,7 +70,7 @@ def require_ready(
     started = time.monotonic()
     readiness = check_readiness(con, objective, at)
     findings = [
-        *_of_the_log(con, objective.target, readiness.windows, at),
+        *_of_the_log(con, objective, objective.target, readiness.windows, at),
         *_of_the_outcome(home, con, objective, at, readiness),
     ]
     assessment = _concluded(objective, at, findings, started)
@@ -82,22 +80,50 @@ def require_ready(
     return readiness, assessment
 
 
+def _check_comparable(objective: Objective) -> None:
+    """Raise ObjectiveError where a table's label means something else than the outcome."""
+    if not kinds.is_yes_or_no(objective):
+        raise ObjectiveError(
+            f"a training table is compared with an outcome that comes true or not, and "
+            f"'{objective.name}' is a {objective.type.replace('_', ' ')}",
+            hint="name a propensity or churn objective of the same event, or leave `--table` out",
+        )
+
+
+def _refused(error: NotReadyError) -> Finding:
+    seen = f"{error.message[0].upper()}{error.message[1:]}."
+    return blocking("refused", seen, kinds.WHY_REFUSED, error.hint or "")
+
+
 def _concluded(
     objective: Objective, at: datetime, findings: list[Finding], started: float
 ) -> Assessment:
-    took = time.monotonic() - started
-    return Assessment(objective.name, objective.about, at, tuple(findings), took)
+    return Assessment(
+        objective=objective.name,
+        about=f"{objective.type.replace('_', ' ')}: {objective.about}",
+        at=at,
+        findings=tuple(findings),
+        seconds=time.monotonic() - started,
+        left_out=kinds.left_out(objective),
+    )
 
 
 def _of_the_log(
-    con: duckdb.DuckDBPyConnection, target: Target | None, windows: Windows | None, at: datetime
+    con: duckdb.DuckDBPyConnection,
+    objective: Objective,
+    target: Target | None,
+    windows: Windows | None,
+    at: datetime,
 ) -> Iterator[Finding]:
     daily = read_daily(con, at)
     if daily is None:
         return
-    yield from judge_user_key(con, target, at)
+    is_yes_or_no = kinds.is_yes_or_no(objective)
+    yield from judge_user_key(con, target, at, learns_from_others=is_yes_or_no)
     yield from judge_gaps(daily, target, windows)
     yield judge_instrumentation(daily, target, windows)
+    if target is not None and not is_yes_or_no:
+        yield judge_arrivals(con, target, at)
 
 
 def _of_the_outcome(

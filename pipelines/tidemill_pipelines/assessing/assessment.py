@@ -12,6 +12,11 @@ from tidemill_pipelines.assessing.findings import Finding
 Verdict = Literal["ready", "ready with warnings", "not ready"]
 EXIT_CODES: dict[Verdict, int] = {"ready": 0, "ready with warnings": 0, "not ready": 3}
 """1 is a failure, as everywhere."""
+MEANINGS: dict[Verdict, str] = {
+    "ready": "Nothing speaks against training it.",
+    "ready with warnings": "It can be trained, and somebody should look at the warnings.",
+    "not ready": "What would be trained deserves no trust before this is mended.",
+}
 _URGENCY = ("blocking", "warning", "cannot say", "ok")
 
 
@@ -26,6 +31,8 @@ class Assessment:
     findings: tuple[Finding, ...]
     seconds: float
     """It took."""
+    left_out: str = ""
+    """Why the checks of an outcome that comes true or not are not made; empty where they are."""
 
     @property
     def verdict(self) -> Verdict:
@@ -49,6 +56,7 @@ class Assessment:
             "at": self.at.isoformat(),
             "verdict": self.verdict,
             "seconds": round(self.seconds, 2),
+            "left_out": self.left_out,
             "findings": [finding.to_json() for finding in self.urgent_first],
         }
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tidemill.cli import console
-from tidemill.cli.options import At, Json, instant_or_log_end
+from tidemill.cli.options import At, Json, instant_or_log_end, parse_instant
 from tidemill.home import Home
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def assess(
@@ -51,7 +54,7 @@ def assess(
     home = Home.from_environment()
     declared = resolve_objective(home, objective)
     with EventLog(home.events).connect() as con:
-        assessment = run(home, con, declared, instant_or_log_end(con, at), table)
+        assessment = run(home, con, declared, _instant(con, at), table)
     if html is not None:
         write_page(html, render_page(assessment, datetime.now(UTC)), "--html")
         console.log(f"wrote {html}")
@@ -60,3 +63,15 @@ def assess(
     else:
         console.out.print(render(assessment))
     raise typer.Exit(EXIT_CODES[assessment.verdict])
+
+
+def _instant(con: duckdb.DuckDBPyConnection, at: str | None) -> datetime:
+    """An empty log has no end; that it is empty is a finding, and no failure."""
+    from tidemill.errors import EventLogError
+
+    if at:
+        return parse_instant(at)
+    try:
+        return instant_or_log_end(con, None)
+    except EventLogError:
+        return datetime.now(UTC)

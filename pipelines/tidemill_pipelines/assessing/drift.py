@@ -63,8 +63,8 @@ def judge_population(material: Material) -> Finding:
     now, before = moved[name]
     facts = {"feature": name, "distance": now, "before": before}
     seen = (
-        f"`{name}` differs most between the test window and now: distance {now:.2f}, and up to "
-        f"{before:.2f} between windows before."
+        f"Between the test window and now `{name}` differs most, by a distance of {now:.2f}; "
+        f"from one earlier window to the next it moved by {before:.2f} at most."
     )
     if now < _FAR or now < _TIMES * before:
         return ok("population", seen, _WHY_ALIKE, **facts)

@@ -35,7 +35,7 @@ def judge_history(
     facts = {"days": days, "horizons": (at - first) / within, "cutoffs": held, "asked": asked}
     seen = (
         f"The log covers {days:,.0f} days, {facts['horizons']:.1f} horizons of "
-        f"{format_duration(within)}: {held} of {asked} training cutoffs."
+        f"{format_duration(within)}: enough for {held} of the {asked} training cutoffs asked for."
     )
     if held >= min(2, asked):
         return ok("history", seen, _WHY_HISTORY, **facts)
@@ -89,8 +89,8 @@ def judge_coverage(rows: Rows) -> Finding:
     weeks = float(np.median(rows.column(feature_name(Signal(None), ACTIVE_WEEKS.name))))
     facts = {"events": quartiles, "single_event": once, "active_weeks": weeks}
     seen = (
-        f"Half of the users have {quartiles[1]:,.0f} known events or more at the test cutoff (a "
-        f"quarter at most {quartiles[0]:,.0f}); {once:.0%} have a single one."
+        f"At the test cutoff half of the users have {quartiles[1]:,.0f} known events or more, a "
+        f"quarter at most {quartiles[0]:,.0f}, and {once:.0%} a single one."
     )
     if once <= 1 / 2:
         return ok("coverage", seen, _WHY_COVERAGE, **facts)
@@ -110,9 +110,10 @@ def judge_traffic(objective: Objective, users: int, rate: float) -> Finding:
     span = format_duration(objective.target.within)
     facts = {"users": users, "rate": rate, "difference": smallest, "lift": lift}
     seen = (
-        f"With {users:,} users, as in the test window, in an A/B test of {span} and {rate:.1%} "
-        f"outcomes, effects from {100 * smallest:.2f} points ({lift:+.0%}) on show with "
-        f"{_POWER:.0%} power; {_users_for(0.1 * rate, rate):,.0f} users would show +10%."
+        f"An A/B test of {span} with {users:,} users, as many as in the test window, of whom "
+        f"{rate:.1%} have the outcome, shows in {_POWER * 10:.0f} of 10 cases a change by "
+        f"{100 * smallest:.2f} points ({lift:.0%} of the rate); for a change by a tenth it takes "
+        f"{_users_for(0.1 * rate, rate):,.0f} users."
     )
     if lift <= 1:
         return ok("traffic", seen, _WHY_TRAFFIC, **facts)

@@ -73,6 +73,7 @@ def judge_gaps(daily: Daily, target: Target | None, windows: Windows | None) -> 
 def _judge(
     daily: Daily, check: str, gaps: list[Gap], target: Target | None, windows: Windows | None
 ) -> Finding:
+    of = f" with `{target.event}`" if check == "outcome-gaps" and target else ""
     facts = {
         "gaps": [
             {"from": str(daily.day(gap.start)), "to": str(daily.day(gap.end - 1)), **vars(gap)}
@@ -82,15 +83,16 @@ def _judge(
     if len(gaps) >= _RHYTHM:
         return cannot_say(
             check,
-            f"{len(gaps)} spells of days are next to empty: this comes in bursts.",
+            f"{len(gaps)} spells of days are next to empty: too many to be failures. Events come "
+            "in bursts here, and days that were lost would not show.",
             _WHY,
             gaps=facts["gaps"],
         )
     if not gaps:
-        return ok(check, f"No days are missing among {daily.days:,}.", _WHY, **facts)
+        return ok(check, f"No days{of} are missing among {daily.days:,}.", _WHY, **facts)
     spells = "; ".join(_spell(daily, gap) for gap in gaps)
     hit = _windows_hit(daily, gaps, windows, target.within) if windows and target else []
-    seen = f"Next to nothing was kept in {len(gaps)} period(s): {spells}."
+    seen = f"Next to nothing{of} was kept in {len(gaps)} period(s): {spells}."
     if hit:
         seen += f" Outcomes were looked for in them from {', '.join(hit)}."
     return warning(

@@ -32,10 +32,11 @@ def judge_need(skill: Skill, value_per_outcome: float | None) -> Finding:
         "value_per_outcome": value_per_outcome,
     }
     seen = (
-        f"One line, {skill.by}, reaches AUC {test.rule_auc:.3f}, a linear model "
-        f"{test.model_auc:.3f} ({gap.difference:+.3f}, {gap.lower:+.3f} to {gap.upper:+.3f}): "
-        f"among the tenth of users ranked first, {caught:,.0f} of {int(test.labels.sum()):,} "
-        f"outcomes instead of {by_rule:,.0f}{_worth(caught - by_rule, value_per_outcome)}."
+        f"The best rule of one line ranks by {skill.by}, with AUC {test.rule_auc:.3f}; a linear "
+        f"model has {test.model_auc:.3f} ({gap.difference:+.3f}, {gap.lower:+.3f} to "
+        f"{gap.upper:+.3f}). Among the tenth of users ranked first the model finds {caught:,.0f} "
+        f"of {int(test.labels.sum()):,} outcomes, the rule {by_rule:,.0f}"
+        f"{_worth(caught - by_rule, value_per_outcome)}."
     )
     if gap.upper < _WORTH:
         return warning(
@@ -65,4 +66,4 @@ def _worth(more: float, value: float | None) -> str:
     """What the outcomes would be worth, where their events carry a value."""
     if value is None or round(more) < 1:
         return ""
-    return f", worth {more * value:,.0f} in `value` of their events"
+    return f"; the difference is worth {more * value:,.0f} in `value` of their events"

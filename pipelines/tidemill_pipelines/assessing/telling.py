@@ -34,9 +34,9 @@ def judge_signal(skill: Skill) -> Finding:
     users = sum(len(window.labels) for window in windows)
     facts = {"auc": model, "rule_auc": rule, "least": least, "windows": len(windows)}
     seen = (
-        f"On {len(windows)} windows, each by what came before it, a linear model ranks with AUC "
-        f"{model:.3f} and the one-line rule with {rule:.3f}; with {positives:,} positives of "
-        f"{users:,} rows, chance alone stays below {least:.3f}."
+        f"A linear model tells the outcome with AUC {model:.3f} and the best one-line rule with "
+        f"{rule:.3f}, on {len(windows)} window(s) later than what was learnt from; with "
+        f"{positives:,} positives among {users:,} users there, chance stays below {least:.3f}."
     )
     if max(model, rule) > least:
         return ok("signal", seen, _WHY_SIGNAL, **facts)
@@ -79,9 +79,9 @@ def judge_curve(curve: Curve | None, has_signal: bool) -> Finding:
         },
     }
     seen = (
-        f"AUC grows from {facts['auc'][0]:.3f} with {curve.users[0]:,.0f} users to "
-        f"{facts['auc'][-1]:.3f} with {curve.users[-1]:,.0f}: doubling your users would add about "
-        f"{gain.expected:+.3f} AUC ({gain.lower:+.3f} to {gain.upper:+.3f})."
+        f"Learnt from {curve.users[0]:,.0f} users the linear model has AUC {facts['auc'][0]:.3f}, "
+        f"from all {curve.users[-1]:,.0f} {facts['auc'][-1]:.3f}: doubling your users would add "
+        f"about {gain.expected:+.3f} ({gain.lower:+.3f} to {gain.upper:+.3f})."
     )
     if gain.lower >= _STARVING:
         return warning(

@@ -73,9 +73,16 @@ FROM known GROUP BY name HAVING count(*) >= $fewest ORDER BY users DESC
 
 
 def judge_user_key(
-    con: duckdb.DuckDBPyConnection, target: Target | None, at: datetime
+    con: duckdb.DuckDBPyConnection,
+    target: Target | None,
+    at: datetime,
+    *,
+    learns_from_others: bool = True,
 ) -> list[Finding]:
-    """`con` has the views of an event log; `target` is None where the objective has no outcome."""
+    """`con` has the views of an event log; `target` is None where the objective has no outcome.
+
+    `learns_from_others`: the outcome is told from events of other names, as well as from its own.
+    """
     own = target.event if target is not None else None
     users = _row(con, _USERS, at=at)
     findings = [
@@ -84,7 +91,7 @@ def judge_user_key(
         _judge_merges(users),
     ]
     names = _rows(con, _NAMES, at=at, fewest=_FEWEST_USERS)
-    return [*findings, _judge_names(names, own)]
+    return [*findings, _judge_names(names, own if learns_from_others else None)]
 
 
 def _counts(con: duckdb.DuckDBPyConnection, own: str | None, at: datetime) -> dict[str, Any]:
@@ -124,8 +131,8 @@ def _judge_ids(users: dict[str, Any], junk: int) -> Finding:
     if not problems:
         return ok(
             "impossible-ids",
-            f"No id among {users['users']:,} is active round the clock, stands for nobody or has "
-            f"more than {largest:.1%} of all events.",
+            f"No id among {users['users']:,} is active round the clock or stands for nobody, and "
+            f"none has more than {largest:.1%} of all events.",
             _WHY_IDS,
             **facts,
         )

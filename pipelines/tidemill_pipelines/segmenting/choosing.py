@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from tidemill.objective.segmenting import Segments
-from tidemill_pipelines.segmenting.clustering import Points, assign, cluster
+from tidemill_pipelines.segmenting.clustering import Division, cluster
 from tidemill_pipelines.segmenting.gaps import DEEP, Gap, find_gaps
+from tidemill_pipelines.segmenting.kmeans import Points
 from tidemill_pipelines.segmenting.partners import adjusted_rand
 from tidemill_pipelines.segmenting.stability import STABLE, bootstrap_jaccard
 
@@ -28,7 +29,7 @@ class Tried:
     """One number of segments."""
 
     k: int
-    centres: Points
+    division: Division
     smallest: int
     """Users of the smallest segment."""
     gaps: list[Gap]
@@ -45,9 +46,9 @@ class Tried:
         return max(gap.valley for gap in self.gaps)
 
     def to_json(self) -> dict[str, Any]:
-        """Without the centres."""
+        """Without the division itself."""
         facts = asdict(self)
-        del facts["centres"]
+        del facts["division"]
         return {**facts, "gaps": [gap._asdict() for gap in self.gaps]}
 
 
@@ -89,22 +90,22 @@ def choose(points: Points, older: Points | None, limits: Segments, seed: int) ->
 
 
 def _divided(points: Points, k: int, rng: np.random.Generator) -> Tried:
-    centres = cluster(points, k, rng, _STARTS)
-    smallest = int(np.bincount(assign(points, centres), minlength=k).min())
-    gaps = find_gaps(points, centres, rng)
+    division = cluster(points, k, rng, _STARTS)
+    smallest = int(np.bincount(division.assign(points), minlength=k).min())
+    gaps = find_gaps(points, division, rng)
     faults = [*_blurred(gaps), *_too_small(smallest, len(points))]
-    return Tried(k, centres, smallest, gaps, None, None, faults)
+    return Tried(k, division, smallest, gaps, None, None, faults)
 
 
 def _repeated(
     tried: Tried, points: Points, older: Points | None, rng: np.random.Generator
 ) -> Tried:
     """With what becomes of it in bootstrap samples and in older data."""
-    jaccard = bootstrap_jaccard(points, tried.centres, rng).tolist()
+    jaccard = bootstrap_jaccard(points, tried.division, rng).tolist()
     agreement = None
     if older is not None:
         before = cluster(older, tried.k, rng, _STARTS)
-        agreement = adjusted_rand(assign(points, tried.centres), assign(points, before))
+        agreement = adjusted_rand(tried.division.assign(points), before.assign(points))
     faults = [*tried.faults, *_unstable(jaccard, agreement)]
     return replace(tried, jaccard=jaccard, agreement=agreement, faults=faults)
 

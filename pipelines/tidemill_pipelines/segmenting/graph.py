@@ -13,7 +13,8 @@ from tidemill.bundle import INPUT_NAME
 from tidemill.errors import BundleError
 from tidemill.segmentation.bundle import CONFIDENCE_OUTPUT, DISTANCE_OUTPUT, SEGMENT_OUTPUT
 from tidemill_pipelines.onnx_file import open_session
-from tidemill_pipelines.segmenting.clustering import Labels, Points, squared_distances
+from tidemill_pipelines.segmenting.clustering import Division
+from tidemill_pipelines.segmenting.kmeans import Labels, Points, squared_distances
 from tidemill_pipelines.segmenting.scaling import FARTHEST, MIDDLE, TWICE, Scaling
 
 _OPSET = 20
@@ -26,9 +27,9 @@ _ROWS_PER_RUN = 50_000
 
 
 def export_segments(
-    path: Path, scaling: Scaling, centres: Points, columns: list[int], width: int
+    path: Path, scaling: Scaling, division: Division, columns: list[int], width: int
 ) -> None:
-    """Write the graph that divides by `centres` [k, factors].
+    """Write the graph that divides as `division` does.
 
     `columns` are the places of the factors among the `width` features of the input.
     """
@@ -43,7 +44,7 @@ def export_segments(
         ],
         [
             numpy_helper.from_array(values, name)
-            for name, values in _constants(scaling, centres, columns).items()
+            for name, values in _constants(scaling, division, columns).items()
         ],
     )
     model = helper.make_model(
@@ -64,13 +65,16 @@ def divide(path: Path, rows: NDArray[np.float32]) -> tuple[Labels, Points, Point
     return segment, distance, confidence
 
 
-def check_parity(path: Path, rows: NDArray[np.float32], points: Points, centres: Points) -> float:
+def check_parity(
+    path: Path, rows: NDArray[np.float32], points: Points, division: Division
+) -> float:
     """Largest difference of a distance to the nearest centre; `points` are of `rows`.
 
     Raises BundleError when it is more than a thousandth of a standard deviation.
     """
     _, distance, _ = divide(path, rows)
-    meant = np.sqrt(squared_distances(points, centres).min(axis=1))
+    centres = division.seen(division.centres)
+    meant = np.sqrt(squared_distances(division.seen(points), centres).min(axis=1))
     difference = float(np.abs(distance - meant).max(initial=0))
     if not difference <= _PARITY:
         raise BundleError(f"ONNX and NumPy differ by {difference:.2e}, more than {_PARITY:.0e}")
@@ -78,7 +82,7 @@ def check_parity(path: Path, rows: NDArray[np.float32], points: Points, centres:
 
 
 def _constants(
-    scaling: Scaling, centres: Points, columns: list[int]
+    scaling: Scaling, division: Division, columns: list[int]
 ) -> dict[str, NDArray[np.generic]]:
     floats = {
         "zero": np.float32(0),
@@ -88,7 +92,8 @@ def _constants(
         "scale": scaling.scale,
         "low": np.float32(-FARTHEST),
         "high": np.float32(FARTHEST),
-        "centres": centres[None],
+        "metric": division.metric,
+        "centres": division.seen(division.centres)[None],
         "tiny": _TINY,
     }
     integers = {"columns": columns, "factors": [2], "middle": [1], "two": [2]}
@@ -113,7 +118,8 @@ def _nodes() -> list[onnx.NodeProto]:
         make("Sub", ["logs", "mean"], ["centred"]),
         make("Div", ["centred", "scale"], ["unbounded"]),
         make("Clip", ["unbounded", "low", "high"], ["points"]),
-        make("Unsqueeze", ["points", "middle"], ["beside"]),
+        make("MatMul", ["points", "metric"], ["seen"]),
+        make("Unsqueeze", ["seen", "middle"], ["beside"]),
         make("Sub", ["beside", "centres"], ["away"]),
         make("ReduceL2", ["away", "factors"], ["distances"], keepdims=0),
         make("TopK", ["distances", "two"], ["nearest", "which"], largest=0, sorted=1),

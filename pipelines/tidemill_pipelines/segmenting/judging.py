@@ -21,9 +21,9 @@ from tidemill.segmentation.bundle import (
 )
 from tidemill_pipelines.dataset import CURRENT, TRAIN, Rows, read_split
 from tidemill_pipelines.onnx_file import open_session
-from tidemill_pipelines.segmenting.clustering import Labels
 from tidemill_pipelines.segmenting.factors import factor_columns
 from tidemill_pipelines.segmenting.graph import divide
+from tidemill_pipelines.segmenting.kmeans import Labels
 from tidemill_pipelines.segmenting.matching import Ids, first_ids, matched_ids
 from tidemill_pipelines.segmenting.naming import names, standings
 from tidemill_pipelines.segmenting.notes import SegmentNotes, read_notes

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from tidemill_pipelines.segmenting.clustering import Labels
+from tidemill_pipelines.segmenting.kmeans import Labels
 from tidemill_pipelines.segmenting.partners import overlap
 
 SAME = 0.5

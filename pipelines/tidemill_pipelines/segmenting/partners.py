@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from tidemill_pipelines.segmenting.clustering import Labels
+from tidemill_pipelines.segmenting.kmeans import Labels
 
 
 def overlap(first: Labels, second: Labels, sizes: tuple[int, int]) -> NDArray[np.float64]:

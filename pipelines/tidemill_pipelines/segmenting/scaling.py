@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill_pipelines.segmenting.clustering import Points
 from tidemill_pipelines.segmenting.factors import FactorColumn
+from tidemill_pipelines.segmenting.kmeans import Points
 
 FARTHEST = 4.0
 """Standard deviations; whoever is farther out in a factor counts as being there."""

@@ -66,11 +66,11 @@ def find_segments(objective: Objective, dataset: Path, model: Path) -> Found:
         scaling.spread(factor_values(older, columns), columns, rng) if len(older.users) else None
     )
     choice = choose(scaling.spread(raw, columns, rng), before, declared.segments, seed)
-    centres = choice.chosen.centres
+    division = choice.chosen.division
     places = [features.index(column.feature) for column in columns]
-    export_segments(model, scaling, centres, places, len(features))
+    export_segments(model, scaling, division, places, len(features))
     rows = model_rows(now, features)
-    difference = check_parity(model, rows, scaling.exact(raw), centres)
+    difference = check_parity(model, rows, scaling.exact(raw), division)
     write_notes(model, choice)
     return Found(choice, len(now.users), difference)
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from tidemill.lifetime_value.measures import measure, user_deviance
 from tidemill_pipelines.valuing.correction import Head, Outcomes, Signals, fit_head
 from tidemill_pipelines.valuing.customers import HistoryColumns
-from tidemill_pipelines.valuing.dataset import Customers
+from tidemill_pipelines.valuing.dataset import Customers, with_gone
 from tidemill_pipelines.valuing.foundation import Foundation, fit_foundation
 from tidemill_pipelines.valuing.value_model import SignalReader, ValueModel, mixed, usable_columns
+from tidemill_pipelines.valuing.windows import REHEARSALS
 
-_FOLDS = 2
-_MOST_ROWS = 30_000
+_MOST_ROWS = 100_000
+_DOUBT = 1.645
+"""Standard errors: 5% of a normal distribution lie above."""
 _DAY_US = 86_400_000_000
 
 
@@ -33,17 +35,11 @@ class Part:
 PROCESS = Part(True, None)
 RECIPES: dict[str, tuple[Part, ...]] = {
     "purchase processes": (PROCESS,),
-    "processes, corrected little": (Part(True, 0.3),),
-    "processes, corrected": (Part(True, 0.1),),
-    "processes, corrected much": (Part(True, 0.03),),
-    "processes and their correction": (PROCESS, Part(True, 0.1)),
     "processes, corrected and learned": (PROCESS, Part(True, 0.1), Part(False, 0.03)),
-    "learned": (Part(False, 0.03),),
-    "corrected and learned": (Part(True, 0.1), Part(False, 0.03)),
 }
 DEFAULT = "processes, corrected and learned"
 """Between what needs no outcomes and what learns from them alone: taken where nothing can be
-compared, and where nothing is clearly better."""
+compared, and where the processes alone are not clearly better."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +62,17 @@ class Candidate:
     quality: dict[str, float]
 
 
-def choose(task: Task, train: Customers, foundation: Foundation) -> tuple[str, list[Candidate]]:
+def choose(task: Task, train: Customers, gone: Customers) -> tuple[str, list[Candidate]]:
     """The recipe with the smallest deviance on the newest training windows, each predicted from
-    those that had closed before; the default unless it is better by more than one standard error
-    (Breiman et al. 1984)."""
-    held, predicted = _predictions(task, train, foundation)
+    those that had closed before and by processes that know no more; the default unless it is better
+    beyond doubt."""
+    held, predicted = _predictions(task, train, gone)
     if held is None:
         return DEFAULT, []
     deviances = {name: user_deviance(held, values) for name, values in predicted.items()}
     best = min(deviances, key=lambda name: deviances[name].mean())
     gain = deviances[DEFAULT] - deviances[best]
-    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
+    if gain.mean() <= _DOUBT * gain.std() / np.sqrt(len(gain)):
         best = DEFAULT
     found = [Candidate(name, measure(held, each).to_json()) for name, each in predicted.items()]
     return best, found
@@ -117,16 +113,18 @@ def _head(part: Part, signals: Signals, outcomes: Outcomes) -> Head:
 
 
 def _predictions(
-    task: Task, train: Customers, foundation: Foundation
+    task: Task, train: Customers, gone: Customers
 ) -> tuple[NDArray[np.float64] | None, dict[str, NDArray[np.float64]]]:
     """Observed values of the held windows, and those that each recipe predicted."""
     held: list[NDArray[np.float64]] = []
     predicted: dict[str, list[NDArray[np.float64]]] = {name: [] for name in RECIPES}
-    for cutoff in np.unique(train.cutoffs)[::-1][:_FOLDS]:
-        now = _sampled(train.take(train.cutoffs == cutoff), task.seed)
+    for cutoff in np.unique(train.cutoffs)[::-1][:REHEARSALS]:
+        now = train.take(train.cutoffs == cutoff)
         before = train.take(train.cutoffs + task.days * _DAY_US <= cutoff)
         if not (before.values.sum() > 0 and now.values.sum() > 0):
             continue
+        everybody, now = with_gone(now, gone), _sampled(now, task.seed)
+        foundation = fit_foundation(everybody.vectors, task.columns, task.seed)
         held.append(now.values)
         for name, values in _rehearsed(task, before, now, foundation).items():
             predicted[name].append(values)

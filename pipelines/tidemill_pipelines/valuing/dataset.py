@@ -17,7 +17,7 @@ from tidemill_features.engine import to_matrix
 
 TRAIN, TEST, CURRENT = "train", "test", "current"
 """Customers who are predicted for. What the current ones will buy is not known yet."""
-GONE_BY_TEST, GONE_NOW = "gone by test", "gone now"
+GONE = "gone"
 """Customers who are not, because they bought too long ago: a process that never saw one leave would
 think that nobody does."""
 PURCHASES, VALUE, SPLIT = "purchases", "value", "split"
@@ -52,6 +52,23 @@ class Customers:
             self.vectors[rows],
             self.features,
         )
+
+
+def joined(one: Customers, other: Customers) -> Customers:
+    """Rows of both."""
+    return Customers(
+        np.concatenate([one.users, other.users]),
+        np.concatenate([one.cutoffs, other.cutoffs]),
+        np.concatenate([one.purchases, other.purchases]),
+        np.concatenate([one.values, other.values]),
+        np.concatenate([one.vectors, other.vectors]),
+        one.features,
+    )
+
+
+def with_gone(members: Customers, gone: Customers) -> Customers:
+    """`members`, rows of one cutoff, and those who were gone by then."""
+    return joined(members, gone.take(np.isin(gone.cutoffs, members.cutoffs[:1])))
 
 
 def write_customers(

@@ -37,16 +37,20 @@ class ServedModel(nn.Module):
         self.model = model
         self.bands = bands
         self.is_judged = days == model.signals.days
+        self.days: Tensor
         self.register_buffer("days", torch.tensor([days], dtype=torch.float64))
-        self.register_buffer("judged", torch.tensor([model.signals.days], dtype=torch.float64))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        values, purchases = self.model(features, self.days)
-        seen = values if self.is_judged else self.model(features, self.judged)[0]
+        signals = self.model.signals(features)
+        values, purchases = self.model.expected(signals)
+        seen = values
+        if not self.is_judged:
+            longer = self.model.signals.longer(features, signals, self.days)
+            values, purchases = self.model.expected(signals, longer)
         lower, upper = self.bands(seen)
         stretch = values / torch.clamp(seen, min=1e-12)
-        found = (values, purchases, lower * stretch, upper * stretch)
-        return tuple(each.float() for each in found)
+        lower, upper = lower * stretch, upper * stretch
+        return values.float(), purchases.float(), lower.float(), upper.float()
 
 
 class JudgedModel(nn.Module):

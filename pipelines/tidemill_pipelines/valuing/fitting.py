@@ -25,7 +25,7 @@ from tidemill_pipelines.valuing.competition import (
     fit_recipe,
 )
 from tidemill_pipelines.valuing.customers import HistoryColumns, purchase_signal
-from tidemill_pipelines.valuing.dataset import Customers
+from tidemill_pipelines.valuing.dataset import Customers, joined, with_gone
 from tidemill_pipelines.valuing.foundation import Foundation, fit_foundation
 from tidemill_pipelines.valuing.intervals import Bands, fit_bands
 from tidemill_pipelines.valuing.value_model import ValueModel
@@ -42,9 +42,8 @@ class Material:
     train: Customers
     test: Customers
     current: Customers
-    all_by_test: Customers
-    """Those of `test`, and those who left the population before."""
-    all_now: Customers
+    gone: Customers
+    """Those who had left the population, at the newest cutoffs."""
     judged_days: float
 
 
@@ -66,11 +65,13 @@ class FittedValue:
 def fit_value(objective: Objective, material: Material) -> FittedValue:
     """Choose a recipe on the training windows, then follow it twice."""
     task = task_of(objective, material)
-    foundation = fit_foundation(material.all_by_test.vectors, task.columns, task.seed)
-    recipe, candidates = choose(task, material.train, foundation)
+    recipe, candidates = choose(task, material.train, material.gone)
+    by_test = with_gone(material.test, material.gone)
+    foundation = fit_foundation(by_test.vectors, task.columns, task.seed)
     judged = fit_heads(task, RECIPES[recipe], material.train, foundation)
     labelled = joined(material.train, material.test)
-    served = fit_recipe(task, recipe, labelled, material.all_now)
+    everybody = with_gone(material.current, material.gone)
+    served = fit_recipe(task, recipe, labelled, everybody)
     horizon = objective.target.within / timedelta(days=1)
     agree = _agree(judged, served, material.current.vectors, horizon)
     predicted, _ = judged.predict(material.test.vectors, task.days)
@@ -89,18 +90,6 @@ def task_of(objective: Objective, material: Material) -> Task:
     signal = purchase_signal(objective)
     columns = HistoryColumns.of(signal, material.train.features)
     return Task(columns, signal.name, material.judged_days, objective.spec.training.seed)
-
-
-def joined(one: Customers, other: Customers) -> Customers:
-    """Rows of both."""
-    return Customers(
-        np.concatenate([one.users, other.users]),
-        np.concatenate([one.cutoffs, other.cutoffs]),
-        np.concatenate([one.purchases, other.purchases]),
-        np.concatenate([one.values, other.values]),
-        np.concatenate([one.vectors, other.vectors]),
-        one.features,
-    )
 
 
 def _agree(

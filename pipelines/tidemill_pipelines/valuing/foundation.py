@@ -65,9 +65,13 @@ class Foundation(nn.Module):
 
     def log_purchases(self, histories: Histories, days: Tensor | float) -> Tensor:
         """Logarithm of the purchases expected in the next `days`, float64 [n]."""
+        return self.opinions(histories, days).mean(dim=1)
+
+    def opinions(self, histories: Histories, days: Tensor | float) -> Tensor:
+        """As `log_purchases`, of each process alone, float64 [n, processes]."""
         expected = [each.expected(histories, days) for each in self.members]
         logs = [torch.log(torch.clamp(each, min=_LEAST_PURCHASES)) for each in expected]
-        return torch.stack(logs).mean(dim=0)
+        return torch.stack(logs, dim=1)
 
     def log_worth(self, histories: Histories) -> Tensor:
         """Logarithm of the mean value of a purchase, float64 [n]."""

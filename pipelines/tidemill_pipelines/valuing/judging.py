@@ -24,6 +24,7 @@ from tidemill.grading import grade, grade_thresholds
 from tidemill.home import Home
 from tidemill.lifetime_value.bundle import DAYS_INPUT, JUDGED_FILE, PURCHASES_OUTPUT
 from tidemill.lifetime_value.measures import (
+    ValueQuality,
     compare,
     deciles,
     measure,
@@ -45,10 +46,7 @@ from tidemill_pipelines.valuing.dataset import (
 )
 from tidemill_pipelines.valuing.intervals import measured_coverage
 from tidemill_pipelines.valuing.notes import ValueNotes, read_notes
-
-BASELINE = "recency alone"
-_TENTHS = 10
-Values = NDArray[np.float64]
+from tidemill_pipelines.valuing.simple_rules import Values, simple_rules
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,7 @@ class ValueEvaluation:
     over_baseline: PairedDifference
     """Of the explained deviance."""
     baseline: str
+    """The simple rule that explains most of the test window."""
     over_champion: PairedDifference | None
     champion_version: str | None
     promises: Promises
@@ -78,16 +77,17 @@ def judge_value(home: Home, objective: Objective, dataset: Path, model: Path) ->
     predicted, purchases = run_judged(session, test.vectors, days)
     signal = purchase_signal(objective)
     columns = HistoryColumns.of(signal, test.features)
-    baseline = by_recency(read_customers(dataset, TRAIN), test, columns)
-    quality = measure(test.values, as_before(test, columns, days)).to_json()
-    naive = {"name": "spending as before", "quality": quality}
+    rules = simple_rules(read_customers(dataset, TRAIN), test, columns, days)
+    qualities = {name: measure(test.values, values) for name, values in rules.items()}
+    best = max(qualities, key=lambda name: qualities[name].explained)
+    baseline = rules[best]
     champion, seed = _champion(home, objective, test, days), objective.spec.training.seed
     incumbent = None if champion is None else champion[1]
     notes = read_notes(model)
     return ValueEvaluation(
         metrics=_metrics(test, predicted, purchases, baseline),
         over_baseline=compare(test.values, predicted, baseline, seed),
-        baseline=BASELINE,
+        baseline=best,
         over_champion=None
         if incumbent is None
         else compare(test.values, predicted, incumbent, seed),
@@ -96,7 +96,7 @@ def judge_value(home: Home, objective: Objective, dataset: Path, model: Path) ->
             _promise(test.values, predicted, seed),
             None if incumbent is None else _promise(test.values, incumbent, seed),
         ),
-        notes=replace(notes, rivals=[*notes.rivals, naive]),
+        notes=replace(notes, rivals=[*notes.rivals, *_named(qualities)]),
         deciles=[asdict(each) for each in deciles(test.values, predicted)],
         grades=_grades(test.values, predicted),
         judged_days=days,
@@ -117,24 +117,8 @@ def run_judged(
     return values.astype(np.float64), purchases.astype(np.float64)
 
 
-def by_recency(train: Customers, rows: Customers, columns: HistoryColumns) -> Values:
-    """What customers of the training windows spent who had been silent for as long, by tenths."""
-    silence, now = (each.vectors[:, columns.since_last] for each in (train, rows))
-    edges = np.unique(np.quantile(silence, np.arange(1, _TENTHS) / _TENTHS))
-    tenth, mine = (np.searchsorted(edges, each) for each in (silence, now))
-    counts = np.bincount(tenth, minlength=_TENTHS)
-    sums = np.bincount(tenth, train.values, minlength=_TENTHS)
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), train.values.mean())
-    return np.asarray(np.maximum(means, 0.0)[mine], np.float64)
-
-
-def as_before(rows: Customers, columns: HistoryColumns, days: float) -> Values:
-    """What a customer has spent, spread over the time since the first purchase, but at least over
-    the window, goes on."""
-    spent = np.maximum(rows.vectors[:, columns.value].astype(np.float64), 0)
-    age = np.maximum(rows.vectors[:, columns.since_first].astype(np.float64), days)
-    expected = spent / age * days
-    return np.maximum(expected, 0.01 * max(float(expected.mean()), 1e-9))
+def _named(qualities: dict[str, ValueQuality]) -> list[dict[str, Any]]:
+    return [{"name": name, "quality": each.to_json()} for name, each in qualities.items()]
 
 
 def _metrics(

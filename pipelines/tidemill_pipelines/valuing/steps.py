@@ -129,8 +129,7 @@ def _read(dataset: Path) -> Material:
         train=rows.read_customers(dataset, rows.TRAIN),
         test=rows.read_customers(dataset, rows.TEST),
         current=rows.read_customers(dataset, rows.CURRENT),
-        all_by_test=rows.read_customers(dataset, rows.TEST, rows.GONE_BY_TEST),
-        all_now=rows.read_customers(dataset, rows.CURRENT, rows.GONE_NOW),
+        gone=rows.read_customers(dataset, rows.GONE),
         judged_days=rows.judged_days(dataset),
     )
 

@@ -24,8 +24,7 @@ from tidemill_pipelines.training_set import Built
 from tidemill_pipelines.valuing.customers import customer_rule, purchase_signal, value_of
 from tidemill_pipelines.valuing.dataset import (
     CURRENT,
-    GONE_BY_TEST,
-    GONE_NOW,
+    GONE,
     PURCHASES,
     TEST,
     TRAIN,
@@ -34,21 +33,20 @@ from tidemill_pipelines.valuing.dataset import (
 )
 from tidemill_pipelines.valuing.windows import ValueWindows
 
-_GONE = {TEST: GONE_BY_TEST, CURRENT: GONE_NOW}
-
 
 def build_customers(
     home: Home, objective: Objective, windows: ValueWindows, at: datetime, path: Path
 ) -> Built:
-    """Write rows of customers at every cutoff to `path`; at the test cutoff and at `at` also of
-    those who are not predicted for any more."""
+    """Write rows of customers at every cutoff to `path`; where purchase processes are fitted, also
+    of those who are not predicted for any more."""
     splits = {**dict.fromkeys(windows.train, TRAIN), windows.test: TEST, at: CURRENT}
+    fitted = {*windows.rehearsed, windows.test, at}
     with EventLog(home.events).connect() as con:
         catalog = _grow_catalog(home, con, objective, known_at=max(windows.train))
         for _ in ensure_rows(home, catalog, list(splits)):
             pass
         chosen = {
-            cutoff: _customers(home, catalog, objective, cutoff, split)
+            cutoff: _customers(home, catalog, objective, cutoff, split, keep_gone=cutoff in fitted)
             for cutoff, split in splits.items()
         }
         rows = _rows(home, catalog, chosen)
@@ -73,15 +71,21 @@ def _grow_catalog(
 
 
 def _customers(
-    home: Home, catalog: Catalog, objective: Objective, cutoff: datetime, split: str
+    home: Home,
+    catalog: Catalog,
+    objective: Objective,
+    cutoff: datetime,
+    split: str,
+    *,
+    keep_gone: bool,
 ) -> dict[str, str]:
     """Splits by the ids of those predicted for, or, where asked, of all who ever bought."""
     rule, rows = customer_rule(objective), read_rows(home, catalog, cutoff)
     recency = rows.column(rule.feature).to_numpy()
     members = rule.contains(recency)
-    chosen = ~np.isnan(recency) if split in _GONE else members
+    chosen = ~np.isnan(recency) if keep_gone else members
     users = np.asarray(rows.column("user_id").to_pylist(), dtype=object)[chosen].tolist()
-    kinds = [split if member else _GONE[split] for member in members[chosen].tolist()]
+    kinds = [split if member else GONE for member in members[chosen].tolist()]
     return dict(zip(users, kinds, strict=True))
 
 

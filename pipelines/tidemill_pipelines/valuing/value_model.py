@@ -74,10 +74,18 @@ class SignalReader(nn.Module):
         inputs = torch.cat([self.preprocess(trimmed).double(), scaled], dim=1)
         return Signals(inputs, own[:, 0], own[:, 1])
 
-    def _own(self, features: Tensor) -> Tensor:
+    def longer(self, features: Tensor, signals: Signals, days: Tensor) -> Tensor:
+        """Logarithm of how many times as many purchases the processes expect in `days`, [n]."""
         histories = self.foundation.reader(features)
-        known = self.foundation.log_purchases(histories, self.days)
-        return torch.stack([known, self.foundation.log_worth(histories)], dim=1)
+        return self.foundation.log_purchases(histories, days) - signals.log_purchases
+
+    def _own(self, features: Tensor) -> Tensor:
+        """Purchases, worth, and where single processes differ from their mean."""
+        histories = self.foundation.reader(features)
+        opinions = self.foundation.opinions(histories, self.days)
+        known = opinions.mean(dim=1, keepdim=True)
+        worth = self.foundation.log_worth(histories)
+        return torch.cat([known, worth[:, None], opinions[:, 1:] - known], dim=1)
 
 
 class ValueModel(nn.Module):
@@ -94,9 +102,11 @@ class ValueModel(nn.Module):
 
     def forward(self, features: Tensor, days: Tensor) -> tuple[Tensor, Tensor]:
         signals = self.signals(features)
-        foundation = self.signals.foundation
-        longer = foundation.log_purchases(foundation.reader(features), days)
-        return mixed(list(self.heads), signals, longer - signals.log_purchases)
+        return self.expected(signals, self.signals.longer(features, signals, days))
+
+    def expected(self, signals: Signals, longer: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
+        """As `forward`, from what is known already; over the judged days by default."""
+        return mixed(list(self.heads), signals, longer)
 
     @torch.no_grad()
     def predict(

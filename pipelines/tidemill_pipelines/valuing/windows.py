@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from tidemill.errors import NotReadyError
 
 _DAY = timedelta(days=1)
+REHEARSALS = 2
+"""How many of the newest training windows a model is chosen by."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,11 @@ class ValueWindows:
     test: datetime
     judged: timedelta
     """Length of all label windows; the horizon, unless the history is too short for that."""
+
+    @property
+    def rehearsed(self) -> tuple[datetime, ...]:
+        """The newest of `train`, by which a model is chosen."""
+        return self.train[-REHEARSALS:]
 
 
 def plan_value_windows(

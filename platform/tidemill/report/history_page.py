@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from tidemill.report.history import MonitorRun, monitor_runs
 from tidemill.report.templates import template_environment
 from tidemill.report.timelines import Line, Spell, Timeline, panel, timeline, verdict_strip
 from tidemill.report.writing import write_page
+from tidemill.tracking import was_used
 
 RUNS_DRAWN = 400
 """Newest runs on the page: more than there are pixels for."""
@@ -174,7 +174,6 @@ def _rows(runs: Sequence[MonitorRun]) -> list[dict[str, Any]]:
 
 def _versions(home: Home, objective: str) -> tuple[Version, ...]:
     """Why each version was promoted; nothing where MLflow is not installed or was never used."""
-    used = home.mlflow_database.exists() or os.environ.get("MLFLOW_TRACKING_URI")
-    if not used or importlib.util.find_spec("mlflow") is None:
+    if not was_used(home) or importlib.util.find_spec("mlflow") is None:
         return ()
     return read_versions(home, objective)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from tidemill.promotions import Promotion
 from tidemill.recommendation.bundle import AnyMetadata
 from tidemill.report.history import MonitorRun, monitor_runs
 from tidemill.report.live import LiveModel, read_live
+from tidemill.tracking import was_used
 
 RUNS_READ = 60
 """Newest monitor runs; more would not make a test more repeated."""
@@ -88,8 +88,7 @@ def _read(home: Home, name: str, version: str) -> Mapping[str, Any]:
 def _registered(
     home: Home, name: str
 ) -> tuple[tuple[Mapping[str, Any], ...], tuple[Promotion, ...]]:
-    """Without asking a registry that was never used, which would make one."""
-    if not (home.mlflow_database.exists() or os.environ.get("MLFLOW_TRACKING_URI")):
+    if not was_used(home):
         return (), ()
     from tidemill.registry import Registry  # imports mlflow
 

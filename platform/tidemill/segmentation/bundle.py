@@ -3,7 +3,7 @@
 Input `features`: float32 [n, len(features)], raw values, NaN where a value does not exist.
 Outputs, [n]:
     segment     int64    position in the bundle's segments
-    distance    float32  to the segment's centre, in standard deviations of the factors
+    distance    float32  to the centre, in standard deviations of users within segments
     confidence  float32  how much nearer that centre is than the next: 0 halfway, 1 at the centre
 """
 

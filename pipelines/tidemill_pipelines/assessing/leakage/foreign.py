@@ -57,6 +57,7 @@ class _Audit:
     whole: TrainingTable
 
     def findings(self) -> Iterator[Finding]:
+        yield self._described()
         yield saying.of_stamps(self._stamped(), len(self.whole.users))
         yield saying.of_open_horizons(self._open(), len(self.whole.users))
         yield saying.of_copies(self._copies(), len(self.whole.users))
@@ -96,6 +97,12 @@ class _Audit:
         rarer = rarer_of(self.table.labels[rows])
         folds = folds_of(self.table.users[rows])
         return probabilities(self.around.past.values[rows], rarer, folds)
+
+    def _described(self) -> Finding:
+        whole = self.whole
+        columns = {*whole.origins.values(), *whole.stamps}
+        users = len(np.unique(whole.users))
+        return saying.of_table(len(whole.users), users, sorted(columns), whole.unread)
 
     def _stamped(self) -> dict[str, int]:
         late = {

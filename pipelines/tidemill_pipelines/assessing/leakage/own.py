@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_features.engine import compute_features, to_matrix
-from tidemill_features.sql import known_at, reads_items
-from tidemill_pipelines.assessing.findings import Finding, blocking, cannot_say, ok, warning
+from tidemill_features.sql import known_at
+from tidemill_pipelines.assessing.findings import Finding, blocking, ok, warning
 from tidemill_pipelines.assessing.leakage.arrivals import judge_arrivals
+from tidemill_pipelines.assessing.leakage.items import judge_items
 from tidemill_pipelines.assessing.leakage.power import rarer_of, too_powerful
 from tidemill_pipelines.assessing.leakage.profiles import judge_profiles
 from tidemill_pipelines.assessing.leakage.regression import folds_of, probabilities
@@ -30,7 +31,6 @@ _COMMONER = 2.0
 _SAME = 1.5
 _WHY_REBUILD = "Equal features from a log without its future prove that none of it was read."
 _WHY_PURGED = "Who was removed because nothing happened cannot be learnt from as a negative."
-_WHY_ITEMS = "An attribute that changes when an item sells would tell what was sold."
 
 
 def audit_log(material: Material, counts: Sequence[WindowCount]) -> list[Finding]:
@@ -61,7 +61,9 @@ def judge_rebuild(material: Material) -> Finding:
         for user, row in zip(users, chosen, strict=True)
     ]
     different = len(same) - sum(same)
-    seen = f"Features of {len(same)} users were computed again from a log that ends at the cutoff"
+    seen = (
+        f"Features of {len(same)} users were computed again from a log that ends at the test cutoff"
+    )
     if not different:
         return ok(check, f"{seen}, and are equal.", _WHY_REBUILD, users=len(same))
     return blocking(
@@ -105,7 +107,10 @@ def judge_purge(counts: Sequence[WindowCount]) -> Finding:
     facts = {"rarer": rarer.tolist(), "commoner": commoner.tolist()}
     if not (steady and newest >= _COMMONER * max(before, 1.0)):
         return ok(
-            check, "No outcome is suddenly commoner in the newest window.", _WHY_PURGED, **facts
+            check,
+            "Neither outcome is suddenly commoner in the newest window.",
+            _WHY_PURGED,
+            **facts,
         )
     seen = (
         f"The commoner outcome came true for {newest:,.0f} users in the newest window and for at "
@@ -113,20 +118,6 @@ def judge_purge(counts: Sequence[WindowCount]) -> Finding:
     )
     do = "find out whether users without the outcome are deleted, and keep their events"
     return warning(check, seen, _WHY_PURGED, do, **facts)
-
-
-def judge_items(material: Material) -> Finding:
-    """Features that read attributes of items, which are kept without their history."""
-    check = "leakage-items"
-    reading = [s.label for s in material.catalog.signals if reads_items(s.where)]
-    if not reading:
-        return ok(check, "No feature reads attributes of items.", _WHY_ITEMS)
-    seen = (
-        f"{len(reading)} signals read attributes of items as they are now, for example "
-        f"'{reading[0]}'; what they were at the cutoffs is not kept."
-    )
-    do = "make sure that these attributes do not change with sales or stock"
-    return cannot_say(check, seen, _WHY_ITEMS, do, signals=len(reading))
 
 
 def judge_features(material: Material) -> Finding:

@@ -50,7 +50,7 @@ def judge_profiles(material: Material) -> Finding:
     """Properties that hardly change for a user, as they were said before each cutoff."""
     keys = profile_keys(material.con)
     if not keys:
-        return ok(_CHECK, "No property of the events describes a user.", _WHY)
+        return ok(_CHECK, "No property of the events stays the same for a user.", _WHY)
     found = _reaching(material, keys)
     listed = ", ".join(keys)
     if found is None:

@@ -27,6 +27,17 @@ _APART = 0.15
 """AUC by which rows of now are easier to tell than those of one cutoff from the next."""
 
 
+def of_table(rows: int, users: int, columns: Sequence[str], unread: Sequence[str]) -> Finding:
+    """What of the file is looked at at all."""
+    check, why = "leakage-table", "A column that is not looked at may still leak."
+    seen = f"{rows:,} rows of {users:,} users with {len(columns)} columns are looked at"
+    if columns and not unread:
+        return ok(check, f"{seen}.", why)
+    left = f"; {', '.join(unread[:_SHOWN])} hold no numbers, flags, texts or instants"
+    do = "write every feature as a column of its own, as a number, a flag, a text or an instant"
+    return cannot_say(check, f"{seen}{left if unread else ''}.", why, do, unread=list(unread))
+
+
 def of_stamps(late: dict[str, int], rows: int) -> Finding:
     """Columns of instants, and how many of their values lie behind the row's cutoff."""
     check = "leakage-instants"

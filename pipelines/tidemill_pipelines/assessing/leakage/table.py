@@ -25,6 +25,9 @@ _USER, _CUTOFF = ("user_id", "user"), ("cutoff", "event_timestamp")
 _LABEL, _SPLIT = "label", "split"
 _CURRENT = "current"
 _READERS = {".parquet": "read_parquet", ".csv": "read_csv"}
+_FORM = "a training table has user_id, cutoff, label and one column per feature"
+_LARGEST = 1e30
+"""Anything beyond it, such as infinity, is as large: its square must still be a number."""
 _MOST_TEXTS = 12
 """Values of a text column that are looked at one by one, the most frequent first."""
 
@@ -47,6 +50,8 @@ class TrainingTable:
     """Columns that hold instants, microseconds since 1970 UTC, NEVER for none."""
     tested: Bools | None
     """Rows that a model is to be judged on, where the file says which."""
+    unread: tuple[str, ...] = ()
+    """Columns of the file that hold nothing a model reads as it is."""
 
     def where(self, chosen: Bools | NDArray[np.int64]) -> TrainingTable:
         """Some of the rows."""
@@ -95,27 +100,31 @@ def read_training_table(path: Path) -> TrainingTable:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise EventLogError(
-            f"a training table is a .parquet or .csv file, and this is '{path.name}'",
-            hint="write it as Parquet with user_id, cutoff, label and one column per feature",
+            f"a training table is a .parquet or .csv file, and this is '{path.name}'", hint=_FORM
         )
+    if not path.is_file():
+        raise EventLogError(f"there is no file '{path}'", hint=_FORM)
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         try:
             found = con.execute(f"FROM {reader}($path)", {"path": literal_glob(path)})
             return as_training_table(found.to_arrow_table(), path.name)
         except duckdb.Error as error:
-            raise EventLogError(f"'{path}' cannot be read: {error}") from error
+            cause = str(error).strip().splitlines()[0]
+            raise EventLogError(f"'{path}' cannot be read: {cause}", hint=_FORM) from error
 
 
 def as_training_table(table: pa.Table, source: str) -> TrainingTable:
     """As `read_training_table`; `source` is named in errors."""
     user, cutoff = (_named(table, names, source) for names in (_USER, _CUTOFF))
     label = _named(table, (_LABEL,), source)
+    _check_rows(table, (user, cutoff), source)
     if not pa.types.is_temporal(table.schema.field(cutoff).type):
         kind = table.schema.field(cutoff).type
         raise EventLogError(
             f"'{cutoff}' of {source} is {kind}, not a date or an instant",
-            hint="the cutoff is when the row's features are meant to be known",
+            hint="write when the row's features are meant to be known, such as 2024-03-01, and in "
+            "Parquet as a date or a timestamp",
         )
     split = table.column(_SPLIT).to_pylist() if _SPLIT in table.column_names else None
     labels = _label_values(table.column(label), source)
@@ -138,6 +147,7 @@ def as_training_table(table: pa.Table, source: str) -> TrainingTable:
         origins=origins,
         stamps=stamps,
         tested=None if split is None else np.array([value == "test" for value in split]),
+        unread=tuple(n for n in others if n not in stamps and n not in {*origins.values()}),
     )
 
 
@@ -146,18 +156,31 @@ def _named(table: pa.Table, names: tuple[str, ...], source: str) -> str:
     if found is None:
         raise EventLogError(
             f"{source} has no column '{names[0]}', only {', '.join(table.column_names[:20])}",
-            hint="a training table has user_id, cutoff, label and one column per feature",
+            hint=_FORM,
         )
     return found
 
 
+def _check_rows(table: pa.Table, needed: tuple[str, ...], source: str) -> None:
+    if not table.num_rows:
+        raise EventLogError(f"{source} has no rows", hint="write one for each user and cutoff")
+    for name in needed:
+        if empty := table.column(name).null_count:
+            raise EventLogError(
+                f"{empty:,} of {table.num_rows:,} rows of {source} have no '{name}'",
+                hint="give them one, or leave these rows out",
+            )
+
+
 def _label_values(column: pa.ChunkedArray, source: str) -> Values:
-    values = _floats(column)
+    hint = "an outcome is 1 or 0, and empty when it is not known yet"
+    try:
+        values = _floats(column)
+    except pa.ArrowException as error:
+        raise EventLogError(f"'{_LABEL}' of {source} is no number: {error}", hint=hint) from error
     odd = sorted({*np.unique(values[~np.isnan(values)]).tolist()} - {0.0, 1.0})
     if odd:
-        raise EventLogError(
-            f"'{_LABEL}' of {source} holds {odd[0]:g}; an outcome is 1, 0, or null when unknown"
-        )
+        raise EventLogError(f"'{_LABEL}' of {source} holds {odd[0]:g}", hint=hint)
     return values
 
 
@@ -175,8 +198,11 @@ def _instants(column: pa.ChunkedArray) -> Instants:
 
 
 def numbers_of(name: str, column: pa.ChunkedArray) -> dict[str, Values]:
-    """A numeric column as it is; of one of texts whether it has each of its frequent values."""
-    if pa.types.is_null(column.type):
+    """A numeric column as it is; of one of texts whether it has each of its frequent values.
+
+    Nothing of one that is empty, or of lists, bytes and other things that no model reads as such.
+    """
+    if not _is_readable(column.type):
         return {}
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return {name: _floats(column)}
@@ -190,10 +216,23 @@ def numbers_of(name: str, column: pa.ChunkedArray) -> dict[str, Values]:
     }
 
 
+def _is_readable(kind: pa.DataType) -> bool:
+    readable = (
+        pa.types.is_boolean,
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_decimal,
+        pa.types.is_string,
+        pa.types.is_large_string,
+    )
+    return any(test(kind) for test in readable)
+
+
 def _floats(column: pa.ChunkedArray) -> Values:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
-    return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    return np.clip(values, -_LARGEST, _LARGEST)
 
 
 def day_of(instant: int) -> date:

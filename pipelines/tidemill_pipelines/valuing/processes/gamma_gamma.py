@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from tidemill_pipelines.valuing.processes.histories import Histories
 
 _PENALTY = 1e-4
+_FARTHEST = 12.0
+"""Bound of the logarithm of a parameter: where all purchases are worth the same, p has no end."""
 _MOST_CUSTOMERS = 20_000
 
 
@@ -57,12 +59,13 @@ def fit_gamma_gamma(histories: Histories, seed: int) -> GammaGamma:
         return value
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]  # the same
-    p, q, v = theta.detach().tolist()
+    p, q, v = theta.detach().clamp(-_FARTHEST, _FARTHEST).tolist()
     return GammaGamma(math.exp(p), 1 + math.exp(q), math.exp(v) * unit)
 
 
 def _log_likelihood(theta: Tensor, count: Tensor, mean: Tensor) -> Tensor:
-    p, q, v = theta[0].exp(), 1 + theta[1].exp(), theta[2].exp()
+    bounded = theta.clamp(-_FARTHEST, _FARTHEST).exp()
+    p, q, v = bounded[0], 1 + bounded[1], bounded[2]
     shape = p * count
     normal = torch.lgamma(shape + q) - torch.lgamma(shape) - torch.lgamma(q) + q * torch.log(v)
     spread = (shape - 1) * torch.log(mean) + shape * torch.log(count)

@@ -20,7 +20,7 @@ from tidemill_monitoring.monitor import run_monitor
 from tidemill_monitoring.valuing.checks import check_outcomes
 from tidemill_monitoring.valuing.inputs import ValueInputs
 from tidemill_pipelines import steps
-from tidemill_pipelines.valuing.dataset import CURRENT, TEST, read_customers
+from tidemill_pipelines.valuing.dataset import CURRENT, GONE, TEST, TRAIN, read_customers
 from tidemill_pipelines.valuing.judging import judge_value
 from tidemill_serving.app import App
 from tidemill_serving.batch import predict_users, write_parquet
@@ -106,6 +106,19 @@ def test_every_purchase_process_is_a_rival(trained):
         "spending as before",
     ]
     assert all(rival["quality"]["capture"] > 0.1 for rival in notes["rivals"])
+
+
+def test_who_is_gone_is_kept_where_processes_are_fitted(home, objective_of, cutoff, tmp_path):
+    """At the newest cutoffs; rows of the others would only fill the disk."""
+    text = objective_of(VALUE.replace("100d", "14d")).model_dump_json()
+    plan, dataset = tmp_path / "plan", tmp_path / "dataset"
+    steps.validate(str(home.root), text, cutoff.isoformat(), str(plan))
+    steps.build_training_set(str(home.root), text, str(plan), str(dataset))
+    train, test, current, gone = (
+        set(read_customers(dataset, split).cutoffs) for split in (TRAIN, TEST, CURRENT, GONE)
+    )
+    assert len(train) > 2
+    assert gone == {*sorted(train)[-2:], *test, *current}
 
 
 def test_outcomes_are_what_was_bought_within_the_window(trained, home, cutoff):

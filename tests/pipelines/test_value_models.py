@@ -10,13 +10,18 @@ import pytest
 from tidemill.lifetime_value.bundle import MORE_OUTPUTS
 from tidemill.lifetime_value.measures import measure
 from tidemill_features.aggregates import EVENT_AGGREGATES
+from tidemill_features.catalog import Signal
 from tidemill_pipelines.valuing import steps
+from tidemill_pipelines.valuing.competition import RECIPES, Task, choose
+from tidemill_pipelines.valuing.customers import HistoryColumns
 from tidemill_pipelines.valuing.dataset import (
     CURRENT,
     TEST,
     TRAIN,
+    joined,
     judged_days,
     read_customers,
+    with_gone,
     write_customers,
 )
 from tidemill_pipelines.valuing.notes import read_notes
@@ -128,6 +133,31 @@ def test_no_vector_breaks_the_graph(trained, fill):
     rows = np.full((2, width), fill, dtype=np.float32)
     for output in session(trained, "model.onnx").run(None, {"features": rows}):
         assert np.isfinite(output).all()
+
+
+def test_who_is_gone_counts_at_the_cutoff_alone(trained):
+    """A process is fitted to everybody as known at one instant."""
+    test, train = (read_customers(trained / "dataset", split) for split in (TEST, TRAIN))
+    gone = joined(train, test.take(np.arange(3)))
+    everybody = with_gone(test, gone)
+    assert len(everybody) == len(test) + 3
+    assert set(everybody.cutoffs) == set(test.cutoffs)
+
+
+@pytest.mark.parametrize(
+    ("later", "chosen"), [(1.0, "processes, corrected and learned"), (9.0, "purchase processes")]
+)
+def test_processes_alone_are_taken_where_what_was_learned_does_not_hold(trained, later, chosen):
+    """Customers of the oldest window spent nine times what those of the newest did."""
+    train = read_customers(trained / "dataset", TRAIN)
+    oldest = train.cutoffs == train.cutoffs.min()
+    train.values[oldest] *= later
+    train.purchases[oldest] *= later
+    columns = HistoryColumns.of(Signal("order"), train.features)
+    task = Task(columns, "order", 30.0, seed=0)
+    recipe, candidates = choose(task, train, train.take(np.zeros(0, dtype=np.intp)))
+    assert recipe == chosen
+    assert [each.name for each in candidates] == list(RECIPES)
 
 
 def test_notes_tell_of_every_candidate_and_process(trained):

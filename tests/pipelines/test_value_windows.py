@@ -34,6 +34,13 @@ def test_training_windows_follow_each_other_by_half_a_window():
     assert second - first == days(7)
 
 
+def test_a_model_is_chosen_by_the_newest_training_windows():
+    """Not by the test window, and by fewer where there are fewer."""
+    windows = plan(300, 30)
+    assert windows.rehearsed == windows.train[-2:]
+    assert plan(90, 30).rehearsed == plan(90, 30).train == (AT - days(60),)
+
+
 def test_a_short_log_is_judged_over_a_quarter_of_it():
     """Half a year is predicted from half a year: three training windows of 45 days."""
     windows = plan(180, 180)

@@ -10,7 +10,7 @@ import duckdb
 
 from tidemill.events.identity.claims import is_junk
 from tidemill.objective import Target
-from tidemill_pipelines.assessing.findings import Finding, blocking, ok, warning
+from tidemill_pipelines.assessing.findings import Finding, blocking, cannot_say, ok, warning
 
 _NOBODYS = 0.5
 """Share of events without a user."""
@@ -129,10 +129,11 @@ def _judge_ids(users: dict[str, Any], junk: int) -> Finding:
     problems = list(_impossible(users, largest, sleepless, junk / events))
     facts = {**users, "junk": junk, "share_of_busiest": largest}
     if not problems:
+        are_many = users["users"] >= _FEWEST_USERS
+        most = f", and none has more than {largest:.1%} of all events" if are_many else ""
         return ok(
             "impossible-ids",
-            f"No id among {users['users']:,} is active round the clock or stands for nobody, and "
-            f"none has more than {largest:.1%} of all events.",
+            f"No id among {users['users']:,} is active round the clock or stands for nobody{most}.",
             _WHY_IDS,
             **facts,
         )
@@ -178,7 +179,12 @@ def _judge_merges(users: dict[str, Any]) -> Finding:
 def _judge_names(names: list[dict[str, Any]], own: str | None) -> Finding:
     apart = [n for n in names if n["shared"] < _SHARED * n["users"] and n["active"] >= _ACTIVE]
     facts = {"names": names}
-    if len(names) < 2 or not apart:
+    if len(names) < 2:
+        seen = (
+            f"There are no two event names with {_FEWEST_USERS} users each that could be compared."
+        )
+        return cannot_say("one-key", seen, _WHY_KEY, **facts)
+    if not apart:
         return ok(
             "one-key",
             f"The users of each of {len(names)} frequent event names have other events too.",

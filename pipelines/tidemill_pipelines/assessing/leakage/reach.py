@@ -37,8 +37,11 @@ start, is explained ever better the longer the user is watched, but never all of
 EDGES_AT = {"late arrivals": 0.15, "day 1": 0.15, "week 1": 0.25, "the horizon": 0.25}
 """Smallest correlation before an edge. What is known beforehand may cause something for a while and
 then no more, but hardly for a single day or before the cutoff."""
-EDGE_RATIO, RAW_RATIO = 3.0, 1.8
-"""Of the correlation before the edge to that behind it, given each other and as they are."""
+EDGE_RATIO = 3.0
+"""Of the correlation before the edge to that behind it, given each other."""
+RAW_RATIOS = {"late arrivals": 3.0, "day 1": 1.8, "week 1": 1.8, "the horizon": 1.8}
+"""The same as they are. What lasts goes with what was not known yet more than with what came later,
+because the past that is known is too small by just that; but it does go with both."""
 _CERTAIN = 6.0
 """Standard errors: thousands of columns are looked at."""
 _LEFT, _MUCH_LEFT = 1e-3, 1e-2
@@ -49,7 +52,7 @@ _ABOUT = 0.9
 """Of a strength; an explanation that looks further ahead must be better by more than that."""
 _LATE, _END = "late arrivals", "the end"
 _EDGES = {
-    _LATE: ("week 1", "week 2"),
+    _LATE: ("week 1", "week 2", "the horizon"),
     "day 1": tuple(f"day {n}" for n in range(2, 9)),
     "week 1": ("week 2",),
     "the horizon": ("the next horizon",),
@@ -195,7 +198,9 @@ def _edges(
         for name in behind:
             later = unforeseen[name][rows]
             beyond = correlations(left, later) * np.sign(inside)
-            sharp &= _is_edge(np.abs(inside), beyond, np.diag(correlations(events, later)))
+            together = np.diag(correlations(events, later))
+            sharp &= np.abs(inside) >= RAW_RATIOS[span] * np.abs(beyond)
+            sharp &= _is_edge(np.abs(inside), beyond, together)
             outside = np.maximum(outside, np.abs(beyond))
         sure = (_fisher(np.abs(inside)) - _fisher(outside)) * np.sqrt(count / 2) >= _CERTAIN
         strength = np.where(sharp & sure, np.abs(inside), 0.0)
@@ -210,8 +215,7 @@ def _is_edge(inside: Values, beyond: Values, together: Values) -> NDArray[np.boo
     events inside (partial correlations)."""
     own = (inside - beyond * together) / np.sqrt(np.maximum(1 - beyond**2, 1e-9))
     rest = (beyond - inside * together) / np.sqrt(np.maximum(1 - inside**2, 1e-9))
-    is_less = inside >= RAW_RATIO * np.abs(beyond)
-    return np.asarray(is_less & (own >= EDGE_RATIO * np.maximum(rest, 0.0)))
+    return np.asarray(own >= EDGE_RATIO * np.maximum(rest, 0.0))
 
 
 def _fisher(correlation: Values) -> Values:

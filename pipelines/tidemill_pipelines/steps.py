@@ -11,6 +11,7 @@ import shutil
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tidemill.home import Home
 from tidemill.objective import Objective, keep_objective
@@ -22,6 +23,9 @@ from tidemill_pipelines.saying import say
 from tidemill_pipelines.segmenting import steps as segmenting
 from tidemill_pipelines.valuing import steps as valuing
 
+if TYPE_CHECKING:
+    from tidemill_pipelines.assessing.assessment import Assessment
+
 
 def validate(home_root: str, objective: str, at: str, readiness_path: str) -> dict[str, float]:
     """Assess whether the objective can be trained and plan the windows.
@@ -31,7 +35,7 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
     Raises NotReadyError with the number that falls short.
     """
     from tidemill.events import EventLog
-    from tidemill_pipelines.assessing.assess import require_ready
+    from tidemill_pipelines.assessing.assess import require_ready, require_sound
 
     home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
     keep_objective(home, declared)
@@ -39,10 +43,12 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
     instant = datetime.fromisoformat(at) if at else datetime.now(UTC)
     if declared.choice is not None:
         return choosing.validate(home, declared, instant, Path(readiness_path))
-    if declared.spec.lifetime_value is not None:
+    if declared.spec.lifetime_value is not None or declared.spec.segmentation is not None:
+        with EventLog(home.events).connect() as con:
+            _warn(require_sound(con, declared, instant))
+        if declared.spec.segmentation is not None:
+            return segmenting.validate(home, declared, instant, Path(readiness_path))
         return valuing.validate(home, declared, instant, Path(readiness_path))
-    if declared.spec.segmentation is not None:
-        return segmenting.validate(home, declared, instant, Path(readiness_path))
     with EventLog(home.events).connect() as con:
         readiness, assessment = require_ready(home, con, declared, instant)
     plan = {
@@ -60,8 +66,7 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
         f"{sum(c.users for c in train)} rows; test window from {test.cutoff[:10]} with "
         f"{test.positives} positives of {test.users} users"
     )
-    for finding in assessment.warnings:
-        say(f"warning: {finding.check}: {finding.seen}")
+    _warn(assessment)
     return {
         "training_rows": sum(c.users for c in train),
         "training_positives": sum(c.positives for c in train),
@@ -240,6 +245,11 @@ def _launch(home: Home, objective: Objective, version: str, at: datetime) -> Non
     said = f"version {version} has to win experiment {begun.name}"
     record(str(home.root), objective.name, "launched", said, version)
     say(f"{objective.name} {said}")
+
+
+def _warn(assessment: Assessment) -> None:
+    for finding in assessment.warnings:
+        say(f"warning: {finding.check}: {finding.seen}")
 
 
 def _settle_shadow(home: Home, objective: Objective) -> None:

@@ -69,7 +69,7 @@ def test_what_training_refuses_at_once_is_a_finding(run, tmp_path, home_with, sh
     found = {f["check"]: f for f in json.loads(result.stdout)["findings"]}
     assert result.exit_code == 3
     assert "covers 30 days" in found["refused"]["seen"]
-    assert found["one-key"]["level"] == "ok"
+    assert found["gaps"]["level"] == "ok"
 
 
 def test_an_empty_log_is_not_ready(tmp_path, monkeypatch):

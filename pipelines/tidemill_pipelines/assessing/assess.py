@@ -73,11 +73,15 @@ def require_ready(
         *_of_the_log(con, objective, objective.target, readiness.windows, at),
         *_of_the_outcome(home, con, objective, at, readiness),
     ]
-    assessment = _concluded(objective, at, findings, started)
-    refusal = assessment.refusal()
-    if refusal is not None:
-        raise refusal
-    return readiness, assessment
+    return readiness, _unrefused(_concluded(objective, at, findings, started))
+
+
+def require_sound(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> Assessment:
+    """As `require_ready`, for the training of any other objective: by what the log alone says."""
+    started = time.monotonic()
+    asked = kinds.ask(con, objective, at)
+    findings = [*asked.findings, *_of_the_log(con, objective, asked.target, asked.windows, at)]
+    return _unrefused(_concluded(objective, at, findings, started))
 
 
 def _check_comparable(objective: Objective) -> None:
@@ -93,6 +97,13 @@ def _check_comparable(objective: Objective) -> None:
 def _refused(error: NotReadyError) -> Finding:
     seen = f"{error.message[0].upper()}{error.message[1:]}."
     return blocking("refused", seen, kinds.WHY_REFUSED, error.hint or "")
+
+
+def _unrefused(assessment: Assessment) -> Assessment:
+    refusal = assessment.refusal()
+    if refusal is not None:
+        raise refusal
+    return assessment
 
 
 def _concluded(

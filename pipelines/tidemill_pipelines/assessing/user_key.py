@@ -180,9 +180,7 @@ def _judge_names(names: list[dict[str, Any]], own: str | None) -> Finding:
     apart = [n for n in names if n["shared"] < _SHARED * n["users"] and n["active"] >= _ACTIVE]
     facts = {"names": names}
     if len(names) < 2:
-        seen = (
-            f"There are no two event names with {_FEWEST_USERS} users each that could be compared."
-        )
+        seen = f"No two event names have {_FEWEST_USERS} users each, which could be compared."
         return cannot_say("one-key", seen, _WHY_KEY, **facts)
     if not apart:
         return ok(

@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--shops", type=int, default=8, help="made-up logs with all leaks")
     parser.add_argument("--sample", type=int, default=2, help="objectives of the sample, the same")
     parser.add_argument("--clean", type=int, default=20, help="further made-up logs without a leak")
-    parser.add_argument("--first", type=int, default=1_000, help="seed of the first made-up log")
+    parser.add_argument("--first", type=int, default=2_000, help="seed of the first made-up log")
     parser.add_argument(
         "--rows", type=Path, help="keep the rows there, one a line, and go on from what it holds"
     )

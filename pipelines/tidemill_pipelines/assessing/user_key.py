@@ -181,7 +181,7 @@ def _judge_names(names: list[dict[str, Any]], own: str | None) -> Finding:
     facts = {"names": names}
     if len(names) < 2:
         seen = f"No two event names have {_FEWEST_USERS} users each, which could be compared."
-        return cannot_say("one-key", seen, _WHY_KEY, **facts)
+        return cannot_say("one-key", seen, _WHY_KEY, names=names)
     if not apart:
         return ok(
             "one-key",

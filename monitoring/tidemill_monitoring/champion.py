@@ -19,7 +19,9 @@ from tidemill.bundle import (
 )
 from tidemill.errors import BundleError
 from tidemill.events.schema import TIMESTAMP
+from tidemill.home import Home
 from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
+from tidemill.registry import served_bundle
 from tidemill.segmentation.bundle import SegmentationMetadata
 
 
@@ -42,21 +44,16 @@ class Reference:
 
 
 class ServedModels:
-    """The versions below an objective's served folder, opened at most once each."""
+    """The versions in an objective's served folder, opened at most once each."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, home: Home, objective: str) -> None:
+        self._home = home
+        self._folder = home.served(objective)
         self._known: dict[str, BundleMetadata | None] = {}
 
     def current_version(self) -> str:
         """Name of the version that is served. Raises BundleError when there is none."""
-        current = self._folder / "current"
-        if not (current / MODEL_FILE).exists():
-            raise BundleError(
-                f"no model is served for '{self._folder.name}': {current} has no {MODEL_FILE}",
-                hint=f"train and promote one with `tidemill train {self._folder.name}`",
-            )
-        return current.resolve().name
+        return served_bundle(self._home, self._folder.name).name
 
     def metadata(self, version: str) -> BundleMetadata | None:
         """None when the version's bundle is no longer there."""

@@ -54,7 +54,7 @@ class LogInputs:
 
     @cached_property
     def models(self) -> ServedModels:
-        return ServedModels(self.home.served(self.objective.name))
+        return ServedModels(self.home, self.objective.name)
 
     @cached_property
     def version(self) -> str:

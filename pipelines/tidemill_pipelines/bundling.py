@@ -47,7 +47,7 @@ def make_bundle(
         horizon_days=objective.target.within.total_seconds() / 86_400,
         population=population_rule(objective),
         rule=RecencyRule(feature=baseline_feature(objective), absent=objective.target.absent),
-        base_rate=float(train.labels[train.cutoffs == train.cutoffs.max()].mean()),
+        base_rate=float(np.concatenate([train.labels, test.labels]).mean()),
         grade_shares=DEFAULT_GRADE_SHARES,
         grade_thresholds=grade_thresholds(run(session, current.vectors), DEFAULT_GRADE_SHARES),
         grade_lift=grades,

@@ -77,7 +77,7 @@ class BundleMetadata(BaseModel):
     rule: RecencyRule | None = None
     """What an arm of an experiment may be answered by instead; None in older bundles."""
     base_rate: float
-    """Share of positives in the newest training window: the answer for an unknown user."""
+    """Share of positives in all labelled windows: the answer for an unknown user."""
     grade_shares: tuple[float, float, float] = DEFAULT_GRADE_SHARES
     grade_thresholds: tuple[float, float, float]
     """Lowest score of A, B, C in the population scored at training time."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from tidemill.bundle import MODEL_FILE
 from tidemill.errors import BundleError
+from tidemill.going_live import way_to_live
 from tidemill.home import Home
 from tidemill.model_signature import signature_of
 from tidemill.outcome import TrainingOutcome
@@ -324,7 +325,7 @@ def served_bundle(home: Home, objective: str) -> Path:
     if not (link / MODEL_FILE).exists():
         raise BundleError(
             f"objective '{objective}' has no live model in {home.root}",
-            hint=f"train one with `tidemill train {objective}`",
+            hint=way_to_live(home, objective),
         )
     return link.resolve()
 

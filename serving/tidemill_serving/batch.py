@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
 
-import numpy as np
 from rich.progress import Progress
 
 from tidemill.errors import TidemillError
+from tidemill_serving.columns import table_of
 from tidemill_serving.errors import UnavailableError
 from tidemill_serving.predictor import Predictor
 from tidemill_serving.recommendation_query import RecommendationQuery
@@ -22,9 +23,6 @@ from tidemill_serving.segmenter import Segmented, Segmenter
 from tidemill_serving.stored_rows import Query
 from tidemill_serving.tensors import check_users
 from tidemill_serving.valuer import values_of
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _BATCH_ROWS = 1_000
 
@@ -50,36 +48,19 @@ def predict_all(served: Served, progress: Progress) -> Iterator[Answered]:
 
 
 def write_parquet(answers: Iterable[Answered], path: Path) -> int:
-    """Write answers as they come, and return the number of rows. The file appears once whole.
+    """Write answers, at least one, as they come, and return the number of rows.
 
-    Scores have one row a user: user_id, score, grade, model_version, arm, cold_start,
-    prediction_id. Values have purchases, lower and upper besides. Segments too have one row a user,
-    with segment, name, distance and confidence instead of score, grade and arm. Recommendations
-    have one row an item: user_id, position (from 1), item_id, score, probability, model_version,
-    arm, cold_start, prediction_id. Outside experiments arm is null.
+    The columns are those of `columns.table_of`, and the file appears once whole. Nobody is asked
+    before there is a file to write to. Raises TidemillError when there can be none.
     """
-    import pyarrow.parquet as pq
-
-    if not path.parent.is_dir():
-        raise TidemillError(
-            f"there is no folder {path.parent}", hint="make it, or name another file"
-        )
     draft = path.with_name(f".{path.name}.part")
-    writer: pq.ParquetWriter | None = None
-    rows = 0
+    file = _opened(draft, path)
     try:
-        for table in map(_table, answers):
-            writer = writer or pq.ParquetWriter(draft, table.schema)
-            writer.write_table(table)
-            rows += table.num_rows
-    except BaseException:  # even an interrupt must not leave a draft; raised again
-        if writer is not None:
-            writer.close()
-        draft.unlink(missing_ok=True)
-        raise
-    if writer is not None:
-        writer.close()
+        with file:
+            rows = _write(answers, file)
         draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)  # even an interrupt must not leave one
     return rows
 
 
@@ -103,68 +84,30 @@ def _ask(served: Served, users: Sequence[str]) -> Answered:
     return served.predict(RecommendationQuery(users))
 
 
-def _table(answer: Answered) -> pa.Table:
-    import pyarrow as pa
+def _write(answers: Iterable[Answered], file: IO[bytes]) -> int:
+    import pyarrow.parquet as pq
 
-    about = {
-        "model_version": pa.string(),
-        "arm": pa.string(),
-        "cold_start": pa.bool_(),
-        "prediction_id": pa.string(),
-    }
-    if isinstance(answer, Recommendations):
-        types = {
-            "user_id": pa.string(),
-            "position": pa.int32(),
-            "item_id": pa.string(),
-            "score": pa.float32(),
-            "probability": pa.float32(),
-        }
-        columns = _item_columns(answer)
-    elif isinstance(answer, Segmented):
-        types = {
-            "user_id": pa.string(),
-            "segment": pa.string(),
-            "name": pa.string(),
-            "distance": pa.float32(),
-            "confidence": pa.float32(),
-        }
-        columns = {
-            "user_id": answer.users,
-            "segment": answer.segments,
-            "name": answer.names,
-            "distance": answer.distances,
-            "confidence": answer.confidences,
-            "cold_start": answer.cold_start,
-        }
-    else:
-        types = {"user_id": pa.string(), "score": pa.float64(), "grade": pa.string()}
-        columns = {
-            "user_id": answer.users,
-            "score": answer.scores,
-            "grade": answer.grades,
-            "model_version": answer.versions,
-            "arm": answer.exposed.arms or [None] * len(answer.users),
-            "cold_start": answer.cold_start,
-        }
-        types |= dict.fromkeys(answer.more, pa.float64())
-        columns |= answer.more
-    columns["prediction_id"] = [answer.prediction_id] * len(columns["user_id"])
-    return pa.table(columns, schema=pa.schema({**types, **about}))
+    tables = map(table_of, answers)
+    first = next(tables)
+    rows = 0
+    with pq.ParquetWriter(file, first.schema) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table)
+            rows += table.num_rows
+    return rows
 
 
-def _item_columns(answer: Recommendations) -> dict[str, Any]:
-    """One entry for each item that is there."""
-    there = np.arange(answer.items.shape[1]) < answer.lengths[:, None]
-    row, position = np.nonzero(there)
-    rows, arms = row.tolist(), answer.exposed.arms
-    return {
-        "user_id": [answer.users[at] for at in rows],
-        "position": position + 1,
-        "item_id": answer.items[there].tolist(),
-        "score": answer.scores[there],
-        "probability": answer.probabilities[there],
-        "model_version": [answer.versions[at] for at in rows],
-        "arm": [arms[at] if arms else None for at in rows],
-        "cold_start": answer.cold_start[row],
-    }
+def _opened(draft: Path, path: Path) -> IO[bytes]:
+    """The draft of the file at `path`, open for writing."""
+    if path.is_dir():
+        raise TidemillError(f"{path} is a folder", hint="name a file in it")
+    try:
+        return draft.open("wb")
+    except FileNotFoundError as error:
+        raise TidemillError(
+            f"there is no folder {path.parent}", hint="make it, or name another file"
+        ) from error
+    except OSError as error:
+        raise TidemillError(
+            f"{path} cannot be written: {error.strerror}", hint="name another file"
+        ) from error

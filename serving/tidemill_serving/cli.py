@@ -196,20 +196,23 @@ def _table_of_scores(rows: list[dict[str, Any]]) -> Table:
 
 
 def _table_of_values(rows: list[dict[str, Any]]) -> Table:
-    table = Table("user", "value", "from", "to", "purchases", "grade", "cold start")
+    in_experiment = "arm" in rows[0]
+    columns = ("user", "value", "from", "to", "purchases", "grade", "cold start")
+    table = Table(*columns, *["arm"] * in_experiment)
     for row in rows:
+        user, arm = escape(str(row["user_id"])), escape(row.get("arm") or "")
         cold = "yes" if row["cold_start"] else ""
-        numbers = [f"{row[name]:,.2f}" for name in ("score", "lower", "upper", "purchases")]
-        table.add_row(escape(str(row["user_id"])), *numbers, row["grade"], cold)
+        numbers = [_number(row[name]) for name in ("score", "lower", "upper", "purchases")]
+        table.add_row(user, *numbers, row["grade"] or "", cold, *[arm] * in_experiment)
     return table
 
 
 def _table_of_segments(rows: list[dict[str, Any]]) -> Table:
-    table = Table("user", "segment", "name", "confidence", "cold start")
+    table = Table("user", "segment", "name", "distance", "confidence", "cold start")
     for row in rows:
         cold, name = "yes" if row["cold_start"] else "", escape(row["name"] or "")
-        confidence = f"{row['confidence']:.2f}"
-        table.add_row(escape(str(row["user_id"])), row["segment"] or "", name, confidence, cold)
+        numbers = [_number(row[each]) for each in ("distance", "confidence")]
+        table.add_row(escape(str(row["user_id"])), row["segment"] or "", name, *numbers, cold)
     return table
 
 
@@ -227,6 +230,10 @@ def _table_of_lists(rows: list[dict[str, Any]]) -> Table:
             why = "nothing, as the arm says" if is_refused else "nothing to offer"
             table.add_row(user, "", why, "", cold, *arm)
     return table
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}"
 
 
 def _log_to_stderr() -> None:

@@ -29,11 +29,13 @@ from tidemill_serving.segmenter import Segmented, Segmenter
 from tidemill_serving.stored_rows import Query
 from tidemill_serving.tensors import (
     FEATURES_INPUT,
+    OF_THE_PROTOCOL,
     OUTPUTS,
     USER_INPUT,
     Tensor,
     output_values,
     read_query,
+    refuse_parameters,
 )
 from tidemill_serving.valuer import OUTPUTS as VALUE_OUTPUTS
 from tidemill_serving.valuer import Valuer, encode_values, value_outputs
@@ -90,9 +92,10 @@ class ScoreForm:
     def read(
         self,
         tensors: Sequence[Tensor],
-        parameters: Mapping[str, Any],  # noqa: ARG002  # scores have none
+        parameters: Mapping[str, Any],
         model: Model,
     ) -> Query:
+        refuse_parameters(parameters, OF_THE_PROTOCOL)
         return read_query(tensors, len(model.metadata.features))
 
     def values(self, answer: Answer) -> Values:
@@ -168,9 +171,10 @@ class SegmentForm:
     def read(
         self,
         tensors: Sequence[Tensor],
-        parameters: Mapping[str, Any],  # noqa: ARG002  # segments have none
+        parameters: Mapping[str, Any],
         model: SegmentModel,
     ) -> Query:
+        refuse_parameters(parameters, OF_THE_PROTOCOL)
         return read_query(tensors, len(model.metadata.features))
 
     def values(self, answer: Segmented) -> Values:

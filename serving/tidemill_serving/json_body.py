@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 import simdjson
 
 from tidemill_serving.errors import RequestError, show
@@ -30,13 +31,27 @@ def parse_object(body: bytes, keys: Sequence[str], *, only: bool = False) -> dic
     try:
         document = _parser(len(body)).parse(body)
     except (ValueError, RuntimeError) as error:
-        raise RequestError(f"body: not JSON: {error}", "send a JSON object") from error
+        raise RequestError(
+            f"body: not JSON{_place_of_fault(body)}", "send a JSON object"
+        ) from error
     if not isinstance(document, simdjson.Object):
         kind = "a list" if isinstance(document, simdjson.Array) else show(document)
         raise RequestError(f"body: {kind} is not an object", "send a JSON object")
     if only:
         _refuse_others(document, keys)
     return _read(document, keys)
+
+
+def _place_of_fault(body: bytes) -> str:
+    """Where `body` stops being JSON, which simdjson does not tell."""
+    try:
+        body.decode()
+        orjson.loads(body)
+    except UnicodeDecodeError as error:
+        return f", byte {error.start + 1} is not UTF-8"
+    except orjson.JSONDecodeError as error:
+        return f" at line {error.lineno}, column {error.colno}"
+    return ""
 
 
 def _refuse_others(document: simdjson.Object, keys: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ from tidemill_serving.recommendation_query import (
 )
 from tidemill_serving.recommended import Recommendations
 from tidemill_serving.tensors import (
+    OF_THE_PROTOCOL,
     USER_INPUT,
     Tensor,
     arm_values,
@@ -47,22 +48,13 @@ OUTPUTS = {
 }
 LISTS = ("item_id", "score", "probability")
 """Outputs with one value for each position."""
-_OF_THE_PROTOCOL = (
-    "binary_data_output",
-    "sequence_id",
-    "sequence_start",
-    "sequence_end",
-    "priority",
-    "timeout",
-)
-"""Parameters that clients of the protocol add by themselves."""
 
 
 def read_recommendation(
     tensors: Sequence[Tensor], parameters: Mapping[str, Any]
 ) -> RecommendationQuery:
     """The question in a request's tensors and parameters. Raises RequestError."""
-    options = read_options(parameters, _OF_THE_PROTOCOL)
+    options = read_options(parameters, OF_THE_PROTOCOL)
     tensor = only_tensor(tensors, USER_INPUT, ITEMS_INPUT)
     if tensor.name == USER_INPUT:
         users = read_user_ids(tensor)

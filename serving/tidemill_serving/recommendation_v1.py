@@ -15,7 +15,7 @@ from tidemill_serving.recommendation_query import (
     read_options,
 )
 from tidemill_serving.recommended import Recommendations
-from tidemill_serving.rest_v1 import in_experiment
+from tidemill_serving.rest_v1 import in_experiment, read_parameters
 from tidemill_serving.tensors import check_id
 
 
@@ -25,13 +25,12 @@ def decode_recommendation(body: bytes) -> RecommendationQuery:
     Raises RequestError.
     """
     fields = parse_object(body, ("instances", "parameters"), only=True)
-    instances, parameters = fields.get("instances"), fields.get("parameters")
+    instances = fields.get("instances")
     if not isinstance(instances, list):
         raise RequestError(
             f"instances: {show(instances)}", 'send a list of user ids, or of {"items": ["item"]}'
         )
-    if not isinstance(parameters, dict | None):
-        raise RequestError(f"parameters: {show(parameters)}", "send an object")
+    parameters = read_parameters(fields)
     check_rows(len(instances), "instances")
     users: list[str | None] = []
     sessions: dict[int, list[str]] = {}
@@ -40,7 +39,7 @@ def decode_recommendation(body: bytes) -> RecommendationQuery:
         users.append(user)
         if session is not None:
             sessions[at] = session
-    return RecommendationQuery(users, sessions, read_options(parameters or {}))
+    return RecommendationQuery(users, sessions, read_options(parameters))
 
 
 def encode_recommendation(answer: Recommendations) -> bytes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from threading import Event, Thread
 
 from tidemill.errors import BundleError, TidemillError
+from tidemill.going_live import way_to_live
 from tidemill.home import Home
 from tidemill.objective import refuse_alert
 from tidemill.objective.schema import Index
@@ -226,19 +226,12 @@ def _version(link: Path, target: Path) -> str | None:
 
 
 def check_objective(home: Home, name: str) -> None:
-    """Raise BundleError with the nearest known name when `name` has no promoted model,
-    ObjectiveError when it is an alert."""
-    known = home.served_objectives()
-    if name in known:
+    """Raise BundleError with the next step when `name` has no promoted model, ObjectiveError when
+    it is an alert."""
+    if name in home.served_objectives():
         return
     refuse_alert(home, name)
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else _not_live(name)
-    raise BundleError(f"no promoted model for the objective '{name}' in {home.root}", hint=hint)
-
-
-def _not_live(name: str) -> str:
-    return (
-        f"train it with `tidemill train {name}`; `tidemill models {name}` says why a trained one "
-        "is not live"
+    raise BundleError(
+        f"no promoted model for the objective '{name}' in {home.root}",
+        hint=way_to_live(home, name),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,17 +12,27 @@ from tidemill_serving.errors import RequestError, show
 from tidemill_serving.json_body import parse_object
 from tidemill_serving.predictor import Answer
 from tidemill_serving.stored_rows import Query
-from tidemill_serving.tensors import check_users
+from tidemill_serving.tensors import check_users, refuse_parameters
 
 
 def decode_predict(body: bytes) -> Query:
     """`{"instances": ["user", {"user_id": "user"}]}` as a Query. Raises RequestError."""
-    instances = parse_object(body, ["instances"]).get("instances")
+    fields = parse_object(body, ("instances", "parameters"), only=True)
+    instances = fields.get("instances")
+    refuse_parameters(read_parameters(fields))
     if not isinstance(instances, list):
         raise RequestError(f"instances: {show(instances)}", "send a list of user ids")
     users = [_read_instance(instance, at) for at, instance in enumerate(instances)]
     check_users(users, "instances")
     return Query(users=users)
+
+
+def read_parameters(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a body, if any. Raises RequestError."""
+    parameters = fields.get("parameters")
+    if not isinstance(parameters, dict | None):
+        raise RequestError(f"parameters: {show(parameters)}", "send an object")
+    return parameters or {}
 
 
 def encode_predict(answer: Answer) -> bytes:

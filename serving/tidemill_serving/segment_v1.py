@@ -25,7 +25,7 @@ def encode_segments(answer: Segmented) -> bytes:
 
 
 def segments_of(answer: Segmented) -> list[dict[str, Any]]:
-    """One object for each user; `segment` and `name` are null where nothing is known."""
+    """One object for each user; what says where they belong is null when nothing is known."""
     columns = zip(
         answer.users,
         answer.segments,
@@ -40,8 +40,8 @@ def segments_of(answer: Segmented) -> list[dict[str, Any]]:
             "user_id": user,
             "segment": segment or None,
             "name": name or None,
-            "distance": distance,
-            "confidence": confidence,
+            "distance": distance if segment else None,
+            "confidence": confidence if segment else None,
             "model_version": answer.model_version,
             "cold_start": cold,
         }
@@ -50,7 +50,7 @@ def segments_of(answer: Segmented) -> list[dict[str, Any]]:
 
 
 def segment_values(answer: Segmented) -> dict[str, list[Any] | NDArray[Any]]:
-    """Values of every output."""
+    """Values of every output; "" and NaN, null in JSON, where nothing is known."""
     return {
         "segment": answer.segments,
         "name": answer.names,

@@ -21,9 +21,12 @@ from tidemill_serving.predictor import (
 from tidemill_serving.segment_model import SegmentModel
 from tidemill_serving.stored_rows import Query, StoredRows
 
+_UNKNOWN = np.float32(np.nan)
+"""Zero would say that somebody is right at the centre."""
+
 
 class Segmented(NamedTuple):
-    """Segments in the order of the question; "" and 0 for somebody of whom nothing is known."""
+    """Segments in the order of the question; "" and NaN for who nothing is known of."""
 
     prediction_id: str
     model_name: str
@@ -70,8 +73,8 @@ class Segmenter:
             users=users,
             segments=self._ids[place].tolist(),
             names=self._names[place].tolist(),
-            distances=np.where(rows.found, found.distance, np.float32(0)),
-            confidences=np.where(rows.found, found.confidence, np.float32(0)),
+            distances=np.where(rows.found, found.distance, _UNKNOWN),
+            confidences=np.where(rows.found, found.confidence, _UNKNOWN),
             cold_start=~rows.found,
         )
         self._record(segmented, rows, requested_at)

@@ -32,6 +32,16 @@ OUTPUTS = {
     "cold_start": "BOOL",
     "arm": "BYTES",
 }
+OF_THE_PROTOCOL = (
+    "binary_data_output",
+    "sequence_id",
+    "sequence_start",
+    "sequence_end",
+    "priority",
+    "timeout",
+    "content_type",
+)
+"""Parameters that clients of the protocol add by themselves."""
 
 
 Values = Sequence[Any] | NDArray[np.float64]
@@ -69,6 +79,15 @@ def only_tensor(tensors: Sequence[Tensor], *names: str) -> Tensor:
             f"send {wanted}, exactly once",
         )
     return tensors[0]
+
+
+def refuse_parameters(parameters: Iterable[str], also: Sequence[str] = ()) -> None:
+    """Raise RequestError for any parameter that is not named in `also`, for models without any."""
+    for name in parameters:
+        if name not in also:
+            raise RequestError(
+                f"parameters: unknown name {show(name)}", "send none, this model has no parameters"
+            )
 
 
 def check_users(users: Sequence[object], field: str) -> None:

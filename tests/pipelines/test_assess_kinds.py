@@ -134,3 +134,31 @@ def test_an_alert_is_refused(assessed: Assessed) -> None:
     with pytest.raises(ObjectiveError, match="has no model") as caught:
         assessed("alert: {event: order}")
     assert "tidemill monitor" in caught.value.hint
+
+
+@pytest.mark.parametrize("fault", ["customer", "none"])
+def test_value_that_hangs_on_one_customer_is_told(
+    fault: str, assessed: Assessed, shop_events: Callable[..., pa.Table]
+) -> None:
+    """Who holds most of all value is named; where all are alike, nothing is said."""
+    events = shop_events(300, 150)
+    users = events.column("user_id").to_pylist()
+    one = np.array([user == users[0] for user in users])
+    values = np.where(one, 1_000.0, 0.01) if fault == "customer" else np.full(len(users), 1.0)
+    found = _found(assessed(VALUE, _with(events, "value", pa.array(values))))["values"]
+    if fault == "customer":
+        assert found.level == "warning"
+        assert f"'{users[0]}'" in found.do
+    else:
+        assert found.level == "ok"
+        assert found.facts["share_of_hundredth"] < 0.02
+
+
+def test_a_factor_that_is_nothing_for_everybody_blocks(
+    assessed: Assessed, shop_events: Callable[..., pa.Table]
+) -> None:
+    """The training would refuse it after computing all features."""
+    events = shop_events(300, 150)
+    target = "segmentation: {factors: [{name: spent, event: order, measure: value}]}"
+    worthless = _with(events, "value", pa.nulls(events.num_rows, events.schema.field("value").type))
+    assert _found(assessed(target, worthless))["factors"].level == "blocking"

@@ -101,6 +101,16 @@ def test_where_a_rule_does_the_rule_is_named(material_of):
     assert "`order__days_since_last`, lowest first" in found.seen
 
 
+def test_the_rule_to_beat_is_no_worse_than_that_of_the_gate(material_of):
+    """Even where another rule was better before: a model has to beat recency alone."""
+    material = material_of(lambda value: 4 * value("order__count_28d") - 9)
+    recency = position("order__days_since_last")
+    material.test.vectors[:, recency] = np.where(material.test.labels, 1, np.nan)
+    found = judge_need(measure_skill(material), None)
+    assert "`order__days_since_last`, lowest first" in found.facts["rule"]
+    assert found.facts["rule_auc"] == 1
+
+
 def test_what_the_gap_is_worth(material_of):
     """Where the outcome's events carry a value."""
     found = judge_need(measure_skill(material_of(rich)), 12.5)

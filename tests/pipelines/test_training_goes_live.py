@@ -17,7 +17,7 @@ from tidemill.bundle import RecencyRule, read_metadata
 from tidemill.online import open_online_reader
 from tidemill.registry import Registry
 from tidemill_pipelines import steps
-from tidemill_pipelines.dataset import TEST, read_split
+from tidemill_pipelines.dataset import TEST, TRAIN, read_split
 from tidemill_pipelines.judgement import judge
 from tidemill_pipelines.onnx_file import open_session, run
 
@@ -100,6 +100,12 @@ def test_the_bundle_describes_itself(metadata, objective_of):
     assert len(metadata.training_cutoffs) == 3
     assert max(metadata.training_cutoffs) < min(metadata.test_cutoffs)
     assert metadata.metrics["auc"] > metadata.metrics["baseline_auc"]
+
+
+def test_a_stranger_is_told_the_rate_of_all_labelled_windows(metadata, dataset):
+    """The newest alone may be an unusual one."""
+    labels = [read_split(dataset, split).labels for split in (TRAIN, TEST)]
+    assert metadata.base_rate == pytest.approx(np.concatenate(labels).mean())
 
 
 def test_what_was_judged_is_what_ships(bundle, dataset):

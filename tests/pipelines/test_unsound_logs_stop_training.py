@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -29,3 +30,22 @@ def test_outcomes_that_were_not_recorded_are_not_learnt(
     text = objective_of(target).model_dump_json()
     with pytest.raises(NotReadyError, match=r"instrumentation: `order` started on"):
         steps.validate(str(unrecorded.root), text, cutoff.isoformat(), str(tmp_path / "plan"))
+
+
+@pytest.mark.parametrize("price", [0.0, -5.0])
+def test_purchases_that_are_worth_nothing_are_not_learnt(
+    tmp_path, home_with, shop_events, objective_of, cutoff, price
+):
+    """Shares of a total that is not positive mean nothing."""
+    events = shop_events(200, 150)
+    values = pa.array([price] * (events.num_rows - 1) + [0.01], pa.float64())
+    home = home_with(
+        tmp_path, events.set_column(events.schema.get_field_index("value"), "value", values)
+    )
+    with pytest.raises(NotReadyError, match="training windows is worth -?[0-9,.]+ in all"):
+        steps.validate(
+            str(home.root),
+            objective_of(VALUE).model_dump_json(),
+            cutoff.isoformat(),
+            str(tmp_path / "plan"),
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import numpy as np
@@ -33,6 +33,11 @@ class Daily:
 
     def index(self, instant: datetime) -> int:
         return (instant.date() - self.first).days
+
+
+def whole_days(first: datetime, at: datetime) -> int:
+    """Days (UTC) from that of the first event to the last whole one before `at`."""
+    return (at.astimezone(UTC).date() - first.astimezone(UTC).date()).days
 
 
 def read_daily(con: duckdb.DuckDBPyConnection, at: datetime) -> Daily | None:

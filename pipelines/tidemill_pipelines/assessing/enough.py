@@ -12,6 +12,7 @@ from tidemill.objective import Objective
 from tidemill.objective.duration import format_duration
 from tidemill_features.aggregates import ACTIVE_WEEKS, COUNT_EVER
 from tidemill_features.catalog import Signal, feature_name
+from tidemill_pipelines.assessing.daily import whole_days
 from tidemill_pipelines.assessing.findings import Finding, ok, warning
 from tidemill_pipelines.dataset import Rows
 from tidemill_pipelines.readiness import WindowCount
@@ -20,7 +21,6 @@ from tidemill_pipelines.windows import Windows
 _FEW_OUTCOMES = 50
 """Of either class on the test window: below, an AUC is uncertain by 0.05 and more."""
 _POWER, _LEVEL = 0.8, 0.05
-_DAY = timedelta(days=1)
 _WHY_HISTORY = "Each training window needs a horizon of history before it and one of labels after."
 _WHY_OUTCOMES = "Models learn from the rarer class, and are judged by it."
 _WHY_COVERAGE = "Users of whom next to nothing is known cannot be told apart."
@@ -31,7 +31,7 @@ def judge_history(
     first: datetime, at: datetime, within: timedelta, windows: Windows, asked: int
 ) -> Finding:
     """How many training windows the log carries."""
-    days, held = (at - first) / _DAY, len(windows.train)
+    days, held = whole_days(first, at), len(windows.train)
     facts = {"days": days, "horizons": (at - first) / within, "cutoffs": held, "asked": asked}
     seen = (
         f"The log covers {days:,.0f} days, {facts['horizons']:.1f} horizons of "

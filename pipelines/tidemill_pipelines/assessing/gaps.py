@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tidemill.objective import Target
 from tidemill_pipelines.assessing.daily import Daily
 from tidemill_pipelines.assessing.findings import Finding, cannot_say, ok, warning
+from tidemill_pipelines.assessing.wording import counted
 from tidemill_pipelines.windows import Windows
 
 _LOW = 0.1
@@ -92,7 +93,7 @@ def _judge(
         return ok(check, f"No days{of} are missing among {daily.days:,}.", _WHY, **facts)
     spells = "; ".join(_spell(daily, gap) for gap in gaps)
     hit = _windows_hit(daily, gaps, windows, target.within) if windows and target else []
-    seen = f"Next to nothing{of} was kept in {len(gaps)} period(s): {spells}."
+    seen = f"Next to nothing{of} was kept in {counted(len(gaps), 'period')}: {spells}."
     if hit:
         seen += f" Outcomes were looked for in them from {', '.join(hit)}."
     return warning(

@@ -8,13 +8,14 @@ from datetime import datetime
 import duckdb
 
 from tidemill.objective import Objective, Target
+from tidemill_pipelines.assessing.alike import judge_factors
 from tidemill_pipelines.assessing.choices import judge_declared, judge_items_chosen
 from tidemill_pipelines.assessing.customers import (
     judge_customers,
     judge_value_history,
-    judge_values,
 )
 from tidemill_pipelines.assessing.findings import Finding, ok, warning
+from tidemill_pipelines.assessing.worth import judge_values
 from tidemill_pipelines.readiness import Readiness, check_readiness, first_event
 from tidemill_pipelines.recommending.readiness import check_choice_readiness
 from tidemill_pipelines.segmenting.readiness import check_segment_readiness
@@ -107,4 +108,5 @@ def _of_segments(con: duckdb.DuckDBPyConnection, objective: Objective, at: datet
         do = "import older events, or set a shorter `training.every`"
         seen = f"{readiness.note[0].upper()}{readiness.note[1:]}."
         findings.append(warning("history", seen, why, do))
+    findings += judge_factors(con, objective, at)
     return Asked(findings, None, None, None)

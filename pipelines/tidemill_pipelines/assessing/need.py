@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tidemill.evaluation import roc_auc
 from tidemill_pipelines.assessing.findings import Finding, cannot_say, ok, warning
 from tidemill_pipelines.assessing.skill import Skill
 
@@ -21,18 +22,21 @@ def judge_need(skill: Skill, value_per_outcome: float | None) -> Finding:
     `value_per_outcome` is the mean value of the target's event, None where events carry none.
     """
     test = skill.test
-    caught, by_rule = (_caught(test.labels, scores) for scores in (test.model, test.rule))
+    caught, by_rule = (
+        _caught(test.labels, scores) for scores in (test.model, skill.scores_to_beat)
+    )
+    rule_auc = roc_auc(test.labels, skill.scores_to_beat)
     gap = skill.gap
     facts = {
-        "rule": str(skill.by),
-        "rule_auc": test.rule_auc,
+        "rule": str(skill.to_beat),
+        "rule_auc": rule_auc,
         "model_auc": test.model_auc,
         "gap": {"expected": gap.difference, "between": [gap.lower, gap.upper]},
         "first_tenth": {"model": caught, "rule": by_rule, "outcomes": int(test.labels.sum())},
         "value_per_outcome": value_per_outcome,
     }
     seen = (
-        f"The best rule of one line ranks by {skill.by}, with AUC {test.rule_auc:.3f}; a linear "
+        f"The best rule of one line ranks by {skill.to_beat}, with AUC {rule_auc:.3f}; a linear "
         f"model has {test.model_auc:.3f} ({gap.difference:+.3f}, {gap.lower:+.3f} to "
         f"{gap.upper:+.3f}). Among the tenth of users ranked first the model finds {caught:,.0f} "
         f"of {int(test.labels.sum()):,} outcomes, the rule {by_rule:,.0f}"

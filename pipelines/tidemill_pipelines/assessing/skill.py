@@ -14,7 +14,7 @@ from tidemill_pipelines.assessing.learning_curve import Curve, measure
 from tidemill_pipelines.assessing.linear import fit_linear, linear_scores, model_inputs
 from tidemill_pipelines.assessing.material import Material
 from tidemill_pipelines.dataset import Rows
-from tidemill_pipelines.population import target_signal
+from tidemill_pipelines.population import baseline_feature, target_signal
 
 _EARLIER = 2
 """Training windows that are judged too, by what had closed before them: they tell a weak signal
@@ -61,9 +61,13 @@ class Skill:
 
     test: Judged
     earlier: list[Judged]
-    by: Rule
+    to_beat: Rule
+    """What a model has to pay for: the better, on the test window, of the rule that was best on
+    the training windows and the gate's own."""
+    scores_to_beat: NDArray[np.float64]
+    """Scores of `to_beat` on the test window."""
     gap: PairedDifference
-    """On the test window, AUC of the model minus that of the rule."""
+    """On the test window, AUC of the model minus that of `to_beat`."""
     curve: Curve | None
 
 
@@ -76,11 +80,14 @@ def measure_skill(material: Material) -> Skill:
     rules = _rules(material)
     rule = _best(rules, train)
     judged = Judged(test.labels, model, rule.scores(test))
+    to_beat = _best([rule, _of_the_gate(material)], test)
+    scores_to_beat = to_beat.scores(test)
     return Skill(
         test=judged,
         earlier=_judge_earlier(material, rules),
-        by=rule,
-        gap=paired_bootstrap(test.labels, model, judged.rule, test.users, seed=seed),
+        to_beat=to_beat,
+        scores_to_beat=scores_to_beat,
+        gap=paired_bootstrap(test.labels, model, scores_to_beat, test.users, seed=seed),
         curve=measure(train, test, inputs, test_inputs, seed),
     )
 
@@ -117,6 +124,13 @@ def _rules(material: Material) -> list[Rule]:
     signals = {target_signal(material.objective).name, Signal(None).name}
     features = [each for each in catalog.features if each.signal.name in signals]
     return [Rule(feature, low) for feature in features for low in (True, False)]
+
+
+def _of_the_gate(material: Material) -> Rule:
+    """Recency alone: what every challenger has to beat."""
+    name = baseline_feature(material.objective)
+    feature = next(each for each in material.catalog.features if each.name == name)
+    return Rule(feature, is_low_first=not material.objective.target.absent)
 
 
 def _best(rules: list[Rule], rows: Rows) -> Rule:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tidemill_pipelines.assessing.findings import Finding, blocking, cannot_say, ok, warning
 from tidemill_pipelines.assessing.learning_curve import Curve, extrapolate
 from tidemill_pipelines.assessing.skill import Skill
+from tidemill_pipelines.assessing.wording import counted
 
 CHANCE = 0.01
 """Of calling noise a signal."""
@@ -34,8 +35,9 @@ def judge_signal(skill: Skill) -> Finding:
     users = sum(len(window.labels) for window in windows)
     facts = {"auc": model, "rule_auc": rule, "least": least, "windows": len(windows)}
     seen = (
-        f"A linear model tells the outcome with AUC {model:.3f} and the best one-line rule with "
-        f"{rule:.3f}, on {len(windows)} window(s) later than what was learnt from; with "
+        f"A linear model tells the outcome with AUC {model:.3f} and the one-line rule that "
+        f"was best before with {rule:.3f}, on {counted(len(windows), 'window')} later than what "
+        f"was learnt from; with "
         f"{positives:,} positives among {users:,} users there, chance stays below {least:.3f}."
     )
     if max(model, rule) > least:

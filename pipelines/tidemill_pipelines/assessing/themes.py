@@ -19,6 +19,7 @@ _CHECKS = {
         "history",
         "outcomes",
         "users",
+        "factors",
         "values",
         "declared",
         "coverage",

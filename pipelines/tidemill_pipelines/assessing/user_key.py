@@ -11,6 +11,7 @@ import duckdb
 from tidemill.events.identity.claims import is_junk
 from tidemill.objective import Target
 from tidemill_pipelines.assessing.findings import Finding, blocking, cannot_say, ok, warning
+from tidemill_pipelines.assessing.wording import are, counted
 
 _NOBODYS = 0.5
 """Share of events without a user."""
@@ -68,7 +69,7 @@ known AS (
         sum(events) OVER (PARTITION BY user_id) AS of_user FROM pairs
 )
 SELECT name, count(*) AS users, count(*) FILTER (names > 1) AS shared, avg(of_user) AS active
-FROM known GROUP BY name HAVING count(*) >= $fewest ORDER BY users DESC
+FROM known GROUP BY name ORDER BY users DESC
 """
 
 
@@ -90,7 +91,7 @@ def judge_user_key(
         _judge_ids(users, _row(con, _EVENTS, at=at, target=own)["junk"]),
         _judge_merges(users),
     ]
-    names = _rows(con, _NAMES, at=at, fewest=_FEWEST_USERS)
+    names = _rows(con, _NAMES, at=at)
     return [*findings, _judge_names(names, own if learns_from_others else None)]
 
 
@@ -152,10 +153,11 @@ def _impossible(
     if users["users"] >= _FEWEST_USERS and largest > _ONE_ID:
         yield f"the id '{users['busiest']}' alone has {largest:.0%} of all events"
     most_sleep = users["sleepless_users"] <= users["users"] / 2  # else these are not people
+    sleepers = f"{counted(users['sleepless_users'], 'id')} {are(users['sleepless_users'])}"
     if most_sleep and sleepless > _ROUND_THE_CLOCK:
         yield (
-            f"{users['sleepless_users']:,} ids are active in 22 hours of a day and more, on three "
-            f"days or more, and have {sleepless:.1%} of all events"
+            f"{sleepers} active in 22 hours of a day and more, on three days or more, with "
+            f"{sleepless:.1%} of all events"
         )
     if junk > _JUNK:
         yield f"{junk:.1%} of events carry an id that names nobody, such as `null`"
@@ -177,8 +179,12 @@ def _judge_merges(users: dict[str, Any]) -> Finding:
 
 
 def _judge_names(names: list[dict[str, Any]], own: str | None) -> Finding:
+    known, names = names, [n for n in names if n["users"] >= _FEWEST_USERS]
     apart = [n for n in names if n["shared"] < _SHARED * n["users"] and n["active"] >= _ACTIVE]
     facts = {"names": names}
+    if len(known) == 1:
+        seen = f"`{known[0]['name']}` is the only event name, so nothing can be compared."
+        return cannot_say("one-key", seen, _WHY_KEY, names=names)
     if len(names) < 2:
         seen = f"No two event names have {_FEWEST_USERS} users each, which could be compared."
         return cannot_say("one-key", seen, _WHY_KEY, names=names)

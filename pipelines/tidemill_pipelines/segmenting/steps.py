@@ -81,7 +81,7 @@ def evaluate(
     evaluation = judge_segments(home, objective, dataset, model)
     evaluation_path.write_text(json.dumps({"kind": KIND, **asdict(evaluation)}))
     if evaluation.is_real:
-        for each in evaluation.segments:
+        for each in sorted(evaluation.segments, key=lambda each: int(each["id"][1:])):
             say(f"{each['id']}: {each['users']:,} users ({each['share']:.0%}), {each['name']}")
     return evaluation.metrics
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 COVERAGE = 0.9
-_GROUP = 200
+_GROUP = 60
+"""At least so many users stand for one prediction: three of them lie beyond either bound."""
 _MOST_GROUPS = 40
 Values = NDArray[np.float64]
 

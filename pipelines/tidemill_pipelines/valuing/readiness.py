@@ -10,8 +10,8 @@ import numpy as np
 
 from tidemill.errors import NotReadyError
 from tidemill.objective import Objective
-from tidemill_features.labels import label_users
-from tidemill_features.purchases import carries_values
+from tidemill_features.instants import in_microseconds
+from tidemill_features.purchases import carries_values, count_purchases
 from tidemill_features.sql import condition, known_at, reads_items
 from tidemill_pipelines.readiness import WindowCount, check_target_occurs, first_event
 from tidemill_pipelines.valuing.customers import value_of
@@ -43,18 +43,35 @@ def check_value_readiness(
             hint="name the property that does in `lifetime_value.value`, or import values",
         )
     windows = plan_value_windows(first, at, block.within, training.every, training.cutoffs)
-    counts = [_count(con, objective, windows, cutoff) for cutoff in (*windows.train, windows.test)]
+    cutoffs = (*windows.train, windows.test)
+    found = [_count(con, objective, windows, cutoff) for cutoff in cutoffs]
+    counts = [count for count, _ in found]
     _check_counts(objective, counts)
+    *earlier, newest = (worth for _, worth in found)
+    _check_worth("training windows", sum(earlier))
+    _check_worth(f"test window from {windows.test:%Y-%m-%d}", newest)
     return ValueReadiness(windows, counts)
 
 
 def _count(
     con: duckdb.DuckDBPyConnection, objective: Objective, windows: ValueWindows, cutoff: datetime
-) -> WindowCount:
+) -> tuple[WindowCount, float]:
+    """Customers, those who bought again, and what all of that was worth."""
     users = _customers(con, objective, cutoff)
     target = replace(objective.target, within=windows.judged)
-    return WindowCount(
-        cutoff.isoformat(), len(users), int(np.sum(label_users(con, target, cutoff, users)))
+    instants = [in_microseconds(cutoff)] * len(users)
+    bought = count_purchases(con, target, value_of(objective).value, users, instants)
+    again = int(np.sum(bought.counts > 0))
+    return WindowCount(cutoff.isoformat(), len(users), again), float(bought.values.sum())
+
+
+def _check_worth(windows: str, worth: float) -> None:
+    if worth > 0:
+        return
+    raise NotReadyError(
+        f"what customers bought in the {windows} is worth {worth:,.2f} in all, so nothing can be "
+        "told apart",
+        hint="a purchase needs a positive value; one that is negative counts as a refund",
     )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from tidemill.cli import console, on_cluster
 from tidemill.cli.options import Context, Json, Namespace, is_on_cluster
+from tidemill.going_live import what_the_gate_said
 from tidemill.home import Home
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def next_steps(found: HomeStatus) -> list[str]:
             if each.monitor is None:
                 steps.append(f"`tidemill monitor {each.name}`, as nobody looked yet")
         elif each.is_refused:
-            steps.append(f"`tidemill models {each.name}` says why the gate let nothing go live")
+            steps.append(what_the_gate_said(each.name))
         elif each.live is None:
             steps.append(f"`tidemill train {each.name}`, as nothing is live for it")
         elif not each.predictions:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from tidemill.bundle import BundleMetadata
 from tidemill.errors import BundleError, ObjectiveError
 from tidemill.events import EventLog
+from tidemill.going_live import is_judged
 from tidemill.home import Home
 from tidemill.objective import known_objectives, resolve_objective
 from tidemill.predictions import count_predictions
@@ -100,13 +101,12 @@ def _objective(home: Home, name: str) -> ObjectiveStatus:
     newest = next(monitor_runs(home, name), None)
     live = _live(home, name)
     answers = home.predictions(name)
-    is_judged = any((home.runs / name).glob("*/*/register"))
     return ObjectiveStatus(
         name=name,
         type=kind,
         target=target,
         live=live,
-        is_refused=live is None and is_judged,
+        is_refused=live is None and is_judged(home, name),
         monitor=None if newest is None else MonitorStatus(newest.status, newest.at),
         predictions=count_predictions(answers) + count_shown(answers),
     )

@@ -158,14 +158,20 @@ def of_power(found: Sequence[tuple[str, Power]], *, is_own: bool = False) -> Fin
     reads the future; then what tells so much is worth a look and no proof."""
     check = "leakage-power"
     why = "Hardly anything that is known beforehand tells an outcome for certain."
+    about = "features of the log" if is_own else "columns of the table"
     if not found:
-        return ok(check, "No column tells more of the outcome than could be known.", why)
+        seen = f"None of the {about} tells more of the outcome than could be known."
+        return ok(check, seen, why, about=about)
     of_column = dict(reversed(found))
     listed = "; ".join(_power(name, power) for name, power in list(of_column.items())[:_SHOWN])
-    facts = {"columns": sorted(of_column), "power": [vars(power) for _, power in found]}
+    facts = {
+        "about": about,
+        "columns": sorted(of_column),
+        "power": [vars(power) for _, power in found],
+    }
     do = "find out when these columns are filled; leave them out unless it is before the cutoff"
     say = warning if is_own else blocking
-    return say(check, f"Too good to be true: {listed}.", why, do, **facts)
+    return say(check, f"Too good to be true, among the {about}: {listed}.", why, do, **facts)
 
 
 def _power(name: str, power: Power) -> str:

@@ -122,7 +122,7 @@ class Training(Block):
     cutoffs: Whole = Field(default=8, ge=1, le=1000)
     """How many training cutoffs at most, the latest first. The history may hold fewer."""
     every: Duration | None = None
-    """Distance between training cutoffs; if left out the horizon, half a window for lifetime values."""
+    """Distance between training cutoffs. Default: the horizon; half a window for values."""
     seed: Whole = Field(default=0, ge=0, le=2**32 - 1)
     """Seed of everything random."""
     minimum_positives: Whole = Field(default=50, ge=1, le=1_000_000_000)

@@ -73,6 +73,6 @@ def test_without_a_served_model_the_monitor_says_how_to_get_one(open_shop: Calla
     """No champion is an error with the command that makes one, not a verdict."""
     shop = open_shop(users=50)
     (shop.home.served("orders") / "current").unlink()
-    with pytest.raises(BundleError, match="no model is served") as caught:
+    with pytest.raises(BundleError, match="has no live model") as caught:
         run_monitor(shop.inputs, silent)
     assert "tidemill train" in (caught.value.hint or "")

@@ -71,7 +71,8 @@ def _check_worth(windows: str, worth: float) -> None:
     raise NotReadyError(
         f"what customers bought in the {windows} is worth {worth:,.2f} in all, so nothing can be "
         "told apart",
-        hint="a purchase needs a positive value; one that is negative counts as a refund",
+        hint="name in `lifetime_value.value` a property that is positive for a purchase; negative "
+        "values lower what a customer has spent",
     )
 
 

@@ -20,8 +20,8 @@ from tidemill.bundle import (
 from tidemill.errors import BundleError
 from tidemill.events.schema import TIMESTAMP
 from tidemill.home import Home
+from tidemill.live_model import served_bundle
 from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
-from tidemill.registry import served_bundle
 from tidemill.segmentation.bundle import SegmentationMetadata
 
 

@@ -12,8 +12,9 @@ from tidemill.bundle import DEFAULT_GRADE_SHARES, MODEL_FILE, read_metadata
 from tidemill.errors import BundleError
 from tidemill.evaluation import PairedDifference, paired_bootstrap
 from tidemill.home import Home
+from tidemill.live_model import served_bundle
 from tidemill.objective import Objective
-from tidemill.registry import Registry, served_bundle
+from tidemill.registry import Registry
 from tidemill_features.catalog import load_catalog
 from tidemill_pipelines.dataset import TEST, Rows, read_split
 from tidemill_pipelines.evaluate import Evaluation, evaluate

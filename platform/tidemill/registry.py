@@ -19,12 +19,11 @@ from typing import Any
 
 from tidemill.bundle import MODEL_FILE
 from tidemill.errors import BundleError
-from tidemill.going_live import way_to_live
 from tidemill.home import Home
 from tidemill.model_signature import signature_of
 from tidemill.outcome import TrainingOutcome
 from tidemill.promotions import Promotion, promotion_tag, read_promotions
-from tidemill.served_folder import CURRENT, ServedFolder
+from tidemill.served_folder import ServedFolder
 from tidemill.tracking import Tracking, plainly
 
 CHAMPION = "champion"
@@ -317,17 +316,6 @@ class Registry:
             return None
         version = self._client.get_registered_model(objective).aliases.get(alias)
         return None if version is None else str(version)
-
-
-def served_bundle(home: Home, objective: str) -> Path:
-    """Folder of the bundle that is live. Raises BundleError when nothing was promoted yet."""
-    link = home.served(objective) / CURRENT
-    if not (link / MODEL_FILE).exists():
-        raise BundleError(
-            f"objective '{objective}' has no live model in {home.root}",
-            hint=way_to_live(home, objective),
-        )
-    return link.resolve()
 
 
 def _promotion_tags(reason: str, at: datetime, by: str) -> dict[str, str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Event, Thread
 
 from tidemill.errors import BundleError, TidemillError
-from tidemill.going_live import way_to_live
 from tidemill.home import Home
+from tidemill.live_model import served_bundle
 from tidemill.objective import refuse_alert
 from tidemill.objective.schema import Index
 from tidemill.online import online_address
@@ -226,12 +226,8 @@ def _version(link: Path, target: Path) -> str | None:
 
 
 def check_objective(home: Home, name: str) -> None:
-    """Raise BundleError with the next step when `name` has no promoted model, ObjectiveError when
-    it is an alert."""
-    if name in home.served_objectives():
-        return
-    refuse_alert(home, name)
-    raise BundleError(
-        f"no promoted model for the objective '{name}' in {home.root}",
-        hint=way_to_live(home, name),
-    )
+    """Raise BundleError with the next step when `name` has no live model, ObjectiveError when it is
+    an alert."""
+    if name not in home.served_objectives():
+        refuse_alert(home, name)
+    served_bundle(home, name)

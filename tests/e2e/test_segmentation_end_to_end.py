@@ -10,9 +10,10 @@ import pytest
 
 from tidemill.events import EventLog
 from tidemill.home import Home
+from tidemill.live_model import served_bundle
 from tidemill.objective import load_objective
 from tidemill.predictions import read_predictions
-from tidemill.registry import Registry, served_bundle
+from tidemill.registry import Registry
 from tidemill.report.facts import gather
 from tidemill.report.page import render_page
 from tidemill_monitoring.monitor import run_monitor

@@ -9,7 +9,8 @@ import pytest
 
 from tidemill.errors import BundleError
 from tidemill.home import Home
-from tidemill.registry import RIVAL, Registry, served_bundle
+from tidemill.live_model import served_bundle
+from tidemill.registry import RIVAL, Registry
 
 
 def bundle(folder, bias):

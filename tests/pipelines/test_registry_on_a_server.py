@@ -9,8 +9,9 @@ import pytest
 
 from tidemill.errors import BundleError
 from tidemill.home import Home
+from tidemill.live_model import served_bundle
 from tidemill.outcome import TrainingOutcome
-from tidemill.registry import Registry, served_bundle
+from tidemill.registry import Registry
 
 OUTCOME = TrainingOutcome(datetime(2024, 6, 1, tzinfo=UTC), "refused", "no better", "2")
 

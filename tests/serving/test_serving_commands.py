@@ -46,7 +46,7 @@ def test_predict_all_writes_everybody(home, kit):
         (["predict", "coupon-redemption", "--all", "--out", "scores.csv"], "'scores.parquet'"),
         (["predict", "coupon-redemption", "--all", "--out", "scores"], "'scores.parquet'"),
         (["predict", "coupon-redemption", ""], "0 bytes"),
-        (["serve", "unknown-thing"], "no promoted model for the objective 'unknown-thing'"),
+        (["serve", "unknown-thing"], "objective 'unknown-thing' has no live model"),
         (["serve", "--model-dir", "."], "--model-name"),
         (["serve", "--model-dir", ".", "--model-name", "m"], "no model bundle"),
     ],

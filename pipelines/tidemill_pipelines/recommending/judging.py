@@ -13,10 +13,11 @@ from tidemill.bundle import MODEL_FILE
 from tidemill.errors import BundleError
 from tidemill.evaluation import PairedDifference
 from tidemill.home import Home
+from tidemill.live_model import served_bundle
 from tidemill.objective import Objective
 from tidemill.recommendation.bundle import RecommenderMetadata, read_any_metadata
 from tidemill.recommendation.ranking import PerUser, paired_mean_difference
-from tidemill.registry import Registry, served_bundle
+from tidemill.registry import Registry
 from tidemill_features.instants import in_microseconds
 from tidemill_features.recommendation_set import load_recommendation_set
 from tidemill_pipelines.gate import GuardedSlice

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tidemill.bundle import MODEL_FILE
 from tidemill.errors import BundleError
 from tidemill.home import Home
+from tidemill.live_model import served_bundle
 from tidemill.objective import Objective
-from tidemill.registry import served_bundle
 from tidemill.segmentation.bundle import (
     SegmentationMetadata,
     is_segmentation,

@@ -30,8 +30,9 @@ from tidemill.lifetime_value.measures import (
     measure,
     observed_over_predicted,
 )
+from tidemill.live_model import served_bundle
 from tidemill.objective import Objective
-from tidemill.registry import Registry, served_bundle
+from tidemill.registry import Registry
 from tidemill_pipelines.gate import GuardedSlice
 from tidemill_pipelines.guarding import Judged, Mask, guarded_slices
 from tidemill_pipelines.onnx_file import open_session

@@ -9,8 +9,8 @@ import typer
 
 from tidemill.cli import console, on_cluster
 from tidemill.cli.options import Context, Json, Namespace, is_on_cluster
-from tidemill.going_live import what_the_gate_said
 from tidemill.home import Home
+from tidemill.live_model import what_the_gate_said
 
 if TYPE_CHECKING:
     from rich.table import Table

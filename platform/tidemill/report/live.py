@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 from tidemill.bundle import EVALUATION_FILE, MODEL_FILE, BundleMetadata
 from tidemill.errors import BundleError
 from tidemill.home import Home
+from tidemill.live_model import served_bundle
 from tidemill.recommendation.bundle import AnyMetadata, read_any_metadata
-from tidemill.registry import served_bundle
 
 Metadata_co = TypeVar("Metadata_co", bound=AnyMetadata, covariant=True)
 

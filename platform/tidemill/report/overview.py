@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from tidemill.bundle import BundleMetadata
 from tidemill.errors import BundleError, ObjectiveError
 from tidemill.events import EventLog
-from tidemill.going_live import is_judged
 from tidemill.home import Home
+from tidemill.live_model import is_judged
 from tidemill.objective import known_objectives, resolve_objective
 from tidemill.predictions import count_predictions
 from tidemill.recommendation.shown import count_shown

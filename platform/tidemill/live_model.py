@@ -1,11 +1,26 @@
-"""How an objective gets a live model. Asks the home's files only, no tracking store."""
+"""The live model of an objective, or how it gets one. Asks files only, no tracking store."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 
+from tidemill.bundle import MODEL_FILE
+from tidemill.errors import BundleError
 from tidemill.home import Home
 from tidemill.objective import known_objectives
+from tidemill.served_folder import CURRENT
+
+
+def served_bundle(home: Home, objective: str) -> Path:
+    """Folder of the bundle that is live. Raises BundleError when nothing was promoted yet."""
+    link = home.served(objective) / CURRENT
+    if not (link / MODEL_FILE).exists():
+        raise BundleError(
+            f"objective '{objective}' has no live model in {home.root}",
+            hint=way_to_live(home, objective),
+        )
+    return link.resolve()
 
 
 def is_judged(home: Home, objective: str) -> bool:

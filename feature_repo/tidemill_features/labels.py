@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tidemill.objective import Target
-from tidemill_features.sql import condition, field_of, reads_items
+from tidemill_features.sql import condition, field_of, quoted, reads_items
 
 
 def label_users(
@@ -94,12 +94,8 @@ def common_values(con: duckdb.DuckDBPyConnection, event: str | None, key: str) -
 def _target_events(target: Target) -> str:
     """A relation `e` with the events that decide the target, of those who are behind them."""
     items = "LEFT JOIN items AS i USING (item_id) " if reads_items(target.where) else ""
-    name = "TRUE" if target.event is None else f"e.name = {_quoted(target.event)}"
+    name = "TRUE" if target.event is None else f"e.name = {quoted(target.event)}"
     return (
         f"(SELECT e.user_id, e.timestamp, e.value FROM user_events AS e {items}"
         f"WHERE e.superseded_at IS NULL AND {name} AND {condition(target.where)}) AS e"
     )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from tidemill.objective import Target
 from tidemill_features.sql import amount_of, condition, quoted, reads_items
 
+_MOST_PROPERTIES = 50
+
 
 @dataclass(frozen=True)
 class Purchases:
@@ -62,6 +64,24 @@ def carries_values(con: duckdb.DuckDBPyConnection, target: Target, amount: str) 
     """Whether any of the target's events is worth anything."""
     found = con.execute(f"SELECT BOOL_OR(worth <> 0) FROM {_purchases(target, amount)}").fetchone()
     return bool(found and found[0])
+
+
+def fields_with_values(con: duckdb.DuckDBPyConnection, target: Target) -> list[str]:
+    """What an `amount` could be: `value` and `property.<name>` of the target's events, if they hold
+    a number other than 0; the one that does most often first."""
+    keys = con.execute(
+        "SELECT DISTINCT unnest(json_keys(properties)) AS key FROM user_events "
+        "WHERE superseded_at IS NULL AND name = $name ORDER BY key LIMIT $most",
+        {"name": target.event, "most": _MOST_PROPERTIES},
+    ).fetchall()
+    amounts = ["value", *(f"property.{key}" for (key,) in keys)]
+    held = {
+        amount: con.execute(
+            f"SELECT COUNT(*) FROM {_purchases(target, amount)} WHERE worth <> 0"
+        ).fetchall()[0][0]
+        for amount in amounts
+    }
+    return sorted((amount for amount in amounts if held[amount]), key=lambda each: -held[each])
 
 
 def _purchases(target: Target, amount: str) -> str:

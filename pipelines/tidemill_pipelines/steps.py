@@ -11,7 +11,6 @@ import shutil
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tidemill.home import Home
 from tidemill.objective import Objective, keep_objective
@@ -19,12 +18,9 @@ from tidemill.objective.duration import format_duration
 from tidemill_pipelines.gating import rival_tag, verdict_of
 from tidemill_pipelines.outcomes import record
 from tidemill_pipelines.recommending import steps as choosing
-from tidemill_pipelines.saying import say
+from tidemill_pipelines.saying import say, say_warnings
 from tidemill_pipelines.segmenting import steps as segmenting
 from tidemill_pipelines.valuing import steps as valuing
-
-if TYPE_CHECKING:
-    from tidemill_pipelines.assessing.assessment import Assessment
 
 
 def validate(home_root: str, objective: str, at: str, readiness_path: str) -> dict[str, float]:
@@ -35,7 +31,7 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
     Raises NotReadyError with the number that falls short.
     """
     from tidemill.events import EventLog
-    from tidemill_pipelines.assessing.assess import require_ready, require_sound
+    from tidemill_pipelines.assessing.assess import require_ready
 
     home, declared = Home(Path(home_root)), Objective.model_validate_json(objective)
     keep_objective(home, declared)
@@ -43,12 +39,10 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
     instant = datetime.fromisoformat(at) if at else datetime.now(UTC)
     if declared.choice is not None:
         return choosing.validate(home, declared, instant, Path(readiness_path))
-    if declared.spec.lifetime_value is not None or declared.spec.segmentation is not None:
-        with EventLog(home.events).connect() as con:
-            _warn(require_sound(con, declared, instant))
-        if declared.spec.segmentation is not None:
-            return segmenting.validate(home, declared, instant, Path(readiness_path))
+    if declared.spec.lifetime_value is not None:
         return valuing.validate(home, declared, instant, Path(readiness_path))
+    if declared.spec.segmentation is not None:
+        return segmenting.validate(home, declared, instant, Path(readiness_path))
     with EventLog(home.events).connect() as con:
         readiness, assessment = require_ready(home, con, declared, instant)
     plan = {
@@ -66,7 +60,7 @@ def validate(home_root: str, objective: str, at: str, readiness_path: str) -> di
         f"{sum(c.users for c in train)} rows; test window from {test.cutoff[:10]} with "
         f"{test.positives} positives of {test.users} users"
     )
-    _warn(assessment)
+    say_warnings(assessment)
     return {
         "training_rows": sum(c.users for c in train),
         "training_positives": sum(c.positives for c in train),
@@ -245,11 +239,6 @@ def _launch(home: Home, objective: Objective, version: str, at: datetime) -> Non
     said = f"version {version} has to win experiment {begun.name}"
     record(str(home.root), objective.name, "launched", said, version)
     say(f"{objective.name} {said}")
-
-
-def _warn(assessment: Assessment) -> None:
-    for finding in assessment.warnings:
-        say(f"warning: {finding.check}: {finding.seen}")
 
 
 def _settle_shadow(home: Home, objective: Objective) -> None:

@@ -99,9 +99,9 @@ def _write(answers: Iterable[Answered], file: IO[bytes]) -> int:
 
 def _opened(draft: Path, path: Path) -> IO[bytes]:
     """The draft of the file at `path`, open for writing."""
-    if path.is_dir():
-        raise TidemillError(f"{path} is a folder", hint="name a file in it")
     try:
+        if path.is_dir():
+            raise TidemillError(f"{path} is a folder", hint="name a file in it")
         return draft.open("wb")
     except FileNotFoundError as error:
         raise TidemillError(

@@ -9,7 +9,7 @@ from tidemill.objective import Target
 from tidemill_features.catalog import Catalog, Signal, load_catalog, save_catalog
 from tidemill_features.engine import compute_features
 from tidemill_features.instants import in_microseconds
-from tidemill_features.purchases import carries_values, count_purchases
+from tidemill_features.purchases import carries_values, count_purchases, fields_with_values
 
 ORDERS = Target("order", {}, timedelta(days=10), absent=False)
 
@@ -40,6 +40,15 @@ def test_a_property_may_hold_what_a_purchase_is_worth(con_of, events_of, cutoff)
     assert found == ([3, 0], [3.25, 0.0])
     assert carries_values(con, ORDERS, "property.paid")
     assert not carries_values(con, ORDERS, "value")
+
+
+def test_fields_that_hold_values_are_named(con_of, events_of):
+    """The one that does most often first; texts, zeros and other events' numbers are none."""
+    texts = ['{"paid": 3.25, "tax": 0.5}', '{"paid": "2", "kind": "web"}', '{"tax": 0}']
+    rows = [{"days_ago": 5.0, "properties": text} for text in texts]
+    visit = {"days_ago": 5.0, "name": "visit", "properties": '{"seconds": 7}'}
+    con = con_of(events_of(*rows, visit))
+    assert fields_with_values(con, ORDERS) == ["property.paid", "property.tax"]
 
 
 def test_conditions_narrow_purchases(con_of, events_of, cutoff):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -154,11 +154,62 @@ def test_value_that_hangs_on_one_customer_is_told(
         assert found.facts["share_of_hundredth"] < 0.02
 
 
-def test_a_factor_that_is_nothing_for_everybody_blocks(
+def test_value_that_a_hundredth_of_the_purchases_holds_is_told(
     assessed: Assessed, shop_events: Callable[..., pa.Table]
 ) -> None:
-    """The training would refuse it after computing all features."""
+    """However many customers they are of."""
     events = shop_events(300, 150)
-    target = "segmentation: {factors: [{name: spent, event: order, measure: value}]}"
-    worthless = _with(events, "value", pa.nulls(events.num_rows, events.schema.field("value").type))
-    assert _found(assessed(target, worthless))["factors"].level == "blocking"
+    values = np.where(np.arange(events.num_rows) % 101 == 0, 1_000.0, 1.0)
+    found = _found(assessed(VALUE, _with(events, "value", pa.array(values))))["values"]
+    assert found.level == "warning"
+    assert found.do == "look whether the largest purchases are mistakes or business customers"
+
+
+def test_refunds_that_outweigh_all_purchases_block(
+    assessed: Assessed, shop_events: Callable[..., pa.Table], cutoff: datetime
+) -> None:
+    """Even those of long before the windows: what was spent so far is what a model sees."""
+    events = shop_events(300, 150)
+    days_ago = [(cutoff - at) / timedelta(days=1) for at in events.column("timestamp").to_pylist()]
+    values = np.where(np.array(days_ago) > 125, -1_000.0, 1.0)
+    found = _found(assessed(VALUE, _with(events, "value", pa.array(values))))["values"]
+    assert found.level == "blocking"
+    assert "nothing is worth anything" in found.seen
+
+
+def test_where_no_value_is_found_what_holds_one_is_named(
+    assessed: Assessed, shop_events: Callable[..., pa.Table]
+) -> None:
+    """A company sends what was paid under a name of its own."""
+    events = shop_events(300, 150)
+    paid = pa.array(['{"paid": 4.5, "currency": "EUR"}'] * events.num_rows)
+    events = _with(events, "value", pa.nulls(events.num_rows, pa.float64()))
+    found = _found(assessed(VALUE, _with(events, "properties", paid)))["refused"]
+    assert found.seen.startswith("No 'order' carries a number in `value`")
+    assert "`property.paid`; or import values" in found.do
+
+
+def test_a_handful_of_customers_is_told_apart_from_a_short_window(
+    assessed: Assessed, shop_events: Callable[..., pa.Table]
+) -> None:
+    """No longer `within` makes more of twelve customers."""
+    found = _found(assessed(VALUE, shop_events(12, 150)))["refused"]
+    assert "customers bought again" in found.seen
+    assert "wait for them" in found.do
+
+
+@pytest.mark.parametrize("price", [None, 4.0])
+def test_a_factor_that_is_the_same_for_everybody_blocks(
+    price: float | None, assessed: Assessed, shop_events: Callable[..., pa.Table]
+) -> None:
+    """Nothing, or what everybody has paid once; the training would refuse it after all features."""
+    events = shop_events(300, 150).sort_by("timestamp")
+    users = np.asarray(events.column("user_id").to_pylist())
+    _, firsts = np.unique(users, return_index=True)
+    values = np.zeros(len(users))
+    values[firsts] = price or 0.0
+    worth = _with(events, "value", pa.array(values, mask=np.full(len(users), price is None)))
+    alike = "{name: spent, measure: value}"
+    found = _found(assessed(f"segmentation: {{factors: [{alike}, {{name: all}}]}}", worth))
+    assert found["factors"].level == "blocking"
+    assert found["factors"].seen == f"Factor 'spent' is {price or 0:g} for all of 282 users."

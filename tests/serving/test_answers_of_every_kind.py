@@ -2,6 +2,7 @@
 
 import json
 
+import experiment_kit as trial
 import numpy as np
 import onnx
 import pyarrow.parquet as pq
@@ -100,9 +101,14 @@ def test_everybody_is_written_whatever_is_answered(any_home, kit):
 def test_nobody_is_asked_when_the_file_cannot_be_written(home, kit):
     """No answer is on the log that nobody received."""
     (home.root / "folder.parquet").mkdir()
-    for place in ("none/x.parquet", "folder.parquet"):
+    long_name = f"{'x' * 300}.parquet"
+    for place, words in {
+        "none/x.parquet": "there is no folder",
+        "folder.parquet": "is a folder",
+        long_name: "cannot be written: File name too long",
+    }.items():
         error = kit.invoke(home, "predict", kit.OBJECTIVE, "--all", "--out", str(home.root / place))
-        assert "folder" in error.message
+        assert words in error.message
     assert not list(read_predictions(home.predictions(kit.OBJECTIVE)))
 
 
@@ -114,6 +120,26 @@ def test_of_a_stranger_no_distance_is_said(kit, tmp_path):
     assert (known["segment"], known["distance"]) == ("S1", 1.0)
     assert [stranger[each] for each in ("segment", "distance", "confidence")] == [None] * 3
     assert "distance" in kit.run_cli(home, "predict", kit.OBJECTIVE, "u1", "nobody").stdout
+
+
+def test_an_arm_that_is_given_nothing_has_no_value(kit, tmp_path):
+    """Empty in the terminal, null in the file."""
+    home = home_of("value", kit, tmp_path / "home")
+    experiment = trial.start(home, kit.OBJECTIVE, None, arms=[
+        {"name": "live", "share": "50%", "serve": "champion"},
+        {"name": "bare", "share": "50%", "serve": "nothing"},
+    ])  # fmt: skip
+    bare, live = (trial.user_in(experiment, arm) for arm in ("bare", "live"))
+    lines = kit.run_cli(home, "predict", kit.OBJECTIVE, bare, live).stdout.splitlines()
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
+    shown = {row[0]: row[1:] for row in cells if row}
+    assert shown[bare] == [""] * 6 + ["bare"]
+    assert all(shown[live][:5])
+    out = home.root / "all.parquet"
+    kit.run_cli(home, "predict", kit.OBJECTIVE, "--all", "--out", str(out))
+    rows = {row["user_id"]: row for row in pq.read_table(out).to_pylist()}
+    assert {rows[bare][name] for name in ("score", "grade", *MORE_OUTPUTS)} == {None}
+    assert None not in {rows[live][name] for name in ("score", "grade", *MORE_OUTPUTS)}
 
 
 def test_parameters_that_would_change_nothing_are_refused(server, kit):

@@ -1,9 +1,9 @@
-"""Factors of a segmentation in which nobody can differ."""
+"""Factors of a segmentation in which nobody differs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import duckdb
 
@@ -15,33 +15,51 @@ from tidemill_pipelines.assessing.findings import Finding, blocking
 from tidemill_pipelines.segmenting.readiness import declared_segmentation
 
 _WHY = "A factor that is the same for everybody sets nobody apart, and training refuses it."
+_DO = "leave it out, import what is missing, or let `within` reach further back"
+_AMOUNTS = {"count": "count(*)", "value": "sum(e.value)"}
+_DIFFERING = """
+WITH members AS (
+    SELECT DISTINCT e.user_id FROM user_events AS e
+    WHERE {known} AND e.timestamp >= $active_since
+),
+found AS (
+    SELECT e.user_id, {amount} AS amount FROM user_events AS e {items}
+    WHERE ($name IS NULL OR e.name = $name) AND {known}
+        AND ($since IS NULL OR e.timestamp >= $since) AND {condition}
+    GROUP BY e.user_id
+)
+SELECT count(*) AS users, count(DISTINCT amount) AS amounts, max(amount) AS highest
+FROM (SELECT coalesce(amount, 0)::FLOAT AS amount FROM members LEFT JOIN found USING (user_id))
+"""
 
 
 def judge_factors(
     con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime
 ) -> Iterator[Finding]:
-    """What is 0 for everybody: sums of values that no event carries, counts of no events."""
+    """Counts of events and sums of their values; when something was last done differs always."""
     for factor in declared_segmentation(objective).factors:
-        if factor.measure in ("count", "value") and not _is_anything(con, factor, at):
-            what = "a `value`" if factor.measure == "value" else "its events"
-            within = f" within {factor.within}" if factor.within else ""
-            seen = f"Factor '{factor.name}' is 0 for everybody: nobody has {what}{within}."
-            do = "leave it out, import what is missing, or let `within` reach further back"
-            yield blocking("factors", seen, _WHY, do, factor=factor.name)
+        if factor.measure in _AMOUNTS:
+            users, amounts, value = _amounts(con, objective, factor, at)
+            if amounts < 2:
+                seen = f"Factor '{factor.name}' is {value:g} for all of {users:,} users."
+                yield blocking("factors", seen, _WHY, _DO, factor=factor.name, value=value)
 
 
-def _is_anything(con: duckdb.DuckDBPyConnection, factor: Factor, at: datetime) -> bool:
-    items = "LEFT JOIN items AS i USING (item_id)" if reads_items(factor.where) else ""
-    length: timedelta | None = parse_duration(factor.within) if factor.within else None
-    found = con.execute(
-        f"SELECT 1 FROM user_events AS e {items} WHERE ($name IS NULL OR e.name = $name) "
-        f"AND {known_at('$at', 'e')} AND ($since IS NULL OR e.timestamp >= $since) "
-        f"AND ($counts OR e.value <> 0) AND {condition(factor.where)} LIMIT 1",
-        {
-            "name": factor.event,
-            "at": at,
-            "since": None if length is None else at - length,
-            "counts": factor.measure == "count",
-        },
-    ).fetchone()
-    return found is not None
+def _amounts(
+    con: duckdb.DuckDBPyConnection, objective: Objective, factor: Factor, at: datetime
+) -> tuple[int, int, float]:
+    """Users, how many amounts there are among them, and the highest."""
+    query = _DIFFERING.format(
+        known=known_at("$at", "e"),
+        amount=_AMOUNTS[factor.measure],
+        items="LEFT JOIN items AS i USING (item_id)" if reads_items(factor.where) else "",
+        condition=condition(factor.where),
+    )
+    values = {
+        "name": factor.event,
+        "at": at,
+        "active_since": at - objective.spec.population.active_within,
+        "since": at - parse_duration(factor.within) if factor.within else None,
+    }
+    ((users, amounts, highest),) = con.execute(query, values).fetchall()
+    return users, amounts, highest

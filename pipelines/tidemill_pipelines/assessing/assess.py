@@ -76,10 +76,11 @@ def require_ready(
     return readiness, _unrefused(_concluded(objective, at, findings, started))
 
 
-def require_sound(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> Assessment:
+def require_sound(
+    con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime, asked: kinds.Asked
+) -> Assessment:
     """As `require_ready`, for the training of any other objective: by what the log alone says."""
     started = time.monotonic()
-    asked = kinds.ask(con, objective, at)
     findings = [*asked.findings, *_of_the_log(con, objective, asked.target, asked.windows, at)]
     return _unrefused(_concluded(objective, at, findings, started))
 

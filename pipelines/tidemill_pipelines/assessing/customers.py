@@ -12,6 +12,7 @@ from tidemill_pipelines.assessing.daily import whole_days
 from tidemill_pipelines.assessing.findings import Finding, ok, warning
 from tidemill_pipelines.readiness import WindowCount
 from tidemill_pipelines.valuing.customers import value_of
+from tidemill_pipelines.valuing.readiness import more_buyers
 from tidemill_pipelines.valuing.windows import ValueWindows
 
 _DAY = timedelta(days=1)
@@ -66,8 +67,5 @@ def judge_customers(counts: Sequence[WindowCount], judged: timedelta) -> Finding
     )
     if test.positives >= _FEW_BUYERS:
         return ok("outcomes", seen, _WHY_BUYERS, **facts)
-    do = (
-        f"aim at {_FEW_BUYERS} who buy again in a window: a longer `within` or a longer "
-        "`population.active_within`"
-    )
+    do = f"aim at {_FEW_BUYERS} in a window; {more_buyers(test.users, _FEW_BUYERS)}"
     return warning("outcomes", seen, _WHY_BUYERS, do, **facts)

@@ -10,16 +10,13 @@ import duckdb
 from tidemill.objective import Objective, Target
 from tidemill_pipelines.assessing.alike import judge_factors
 from tidemill_pipelines.assessing.choices import judge_declared, judge_items_chosen
-from tidemill_pipelines.assessing.customers import (
-    judge_customers,
-    judge_value_history,
-)
+from tidemill_pipelines.assessing.customers import judge_customers, judge_value_history
 from tidemill_pipelines.assessing.findings import Finding, ok, warning
 from tidemill_pipelines.assessing.worth import judge_values
 from tidemill_pipelines.readiness import Readiness, check_readiness, first_event
-from tidemill_pipelines.recommending.readiness import check_choice_readiness
-from tidemill_pipelines.segmenting.readiness import check_segment_readiness
-from tidemill_pipelines.valuing.readiness import check_value_readiness
+from tidemill_pipelines.recommending.readiness import ChoiceReadiness, check_choice_readiness
+from tidemill_pipelines.segmenting.readiness import SegmentReadiness, check_segment_readiness
+from tidemill_pipelines.valuing.readiness import ValueReadiness, check_value_readiness
 from tidemill_pipelines.windows import Windows
 
 WHY_REFUSED = "Training refuses what it could not learn from or be judged on."
@@ -70,17 +67,19 @@ def ask(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> A
     Raises NotReadyError for what a training would refuse.
     """
     if objective.spec.lifetime_value is not None:
-        return _of_value(con, objective, at)
+        return of_value(con, objective, at, check_value_readiness(con, objective, at))
     if objective.choice is not None:
-        return _of_choice(con, objective, at)
+        return _of_choice(objective, check_choice_readiness(con, objective, at))
     if objective.spec.segmentation is not None:
-        return _of_segments(con, objective, at)
+        return of_segments(con, objective, at, check_segment_readiness(con, objective, at))
     readiness = check_readiness(con, objective, at)
     return Asked([], objective.target, readiness.windows, readiness)
 
 
-def _of_value(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> Asked:
-    readiness = check_value_readiness(con, objective, at)
+def of_value(
+    con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime, readiness: ValueReadiness
+) -> Asked:
+    """What is asked of an objective that was counted already."""
     windows = readiness.windows
     findings = [
         judge_value_history(objective, first_event(con, at), at, windows),
@@ -91,15 +90,10 @@ def _of_value(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime
     return Asked(findings, target, Windows(windows.train, windows.test), None)
 
 
-def _of_choice(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> Asked:
-    readiness = check_choice_readiness(con, objective, at)
-    windows = readiness.windows
-    findings = [judge_items_chosen(readiness), *judge_declared(readiness)]
-    return Asked(findings, objective.target, Windows((windows.earlier,), windows.later), None)
-
-
-def _of_segments(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> Asked:
-    readiness = check_segment_readiness(con, objective, at)
+def of_segments(
+    con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime, readiness: SegmentReadiness
+) -> Asked:
+    """The same."""
     why = "A division of few users, or one that is gone a while later, is chance."
     findings = [
         ok("users", f"There are {readiness.users:,} users to divide.", why, users=readiness.users)
@@ -110,3 +104,9 @@ def _of_segments(con: duckdb.DuckDBPyConnection, objective: Objective, at: datet
         findings.append(warning("history", seen, why, do))
     findings += judge_factors(con, objective, at)
     return Asked(findings, None, None, None)
+
+
+def _of_choice(objective: Objective, readiness: ChoiceReadiness) -> Asked:
+    windows = readiness.windows
+    findings = [judge_items_chosen(readiness), *judge_declared(readiness)]
+    return Asked(findings, objective.target, Windows((windows.earlier,), windows.later), None)

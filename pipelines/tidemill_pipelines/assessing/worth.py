@@ -88,17 +88,20 @@ def _held(found: dict[str, Any]) -> str:
 def _todo(found: dict[str, Any]) -> Iterator[str]:
     if found["share_without"] > _WITHOUT_VALUE:
         yield f"send the value with each purchase; {_RETURNS}"
-    of_one = {found["richest"]["id"]: found["share_of_richest"] > _MOST}
-    of_one[found["busiest"]["id"]] = (
-        of_one.get(found["busiest"]["id"], False) or found["share_of_busiest"] > _MOST
-    )
-    for customer in (customer for customer, is_most in of_one.items() if is_most):
+    for customer in dict.fromkeys(_dominating(found)):
         yield (
             f"find out who '{customer}' is, who is most of this business: an id that stands for "
             "many people is none, and one customer alone cannot be learnt from"
         )
     if found["share_of_largest"] > _ONE_PURCHASE or found["share_of_hundredth"] > _MOST:
         yield "look whether the largest purchases are mistakes or business customers"
+
+
+def _dominating(found: dict[str, Any]) -> Iterator[str]:
+    if found["share_of_richest"] > _MOST:
+        yield found["richest"]["id"]
+    if found["share_of_busiest"] > _MOST:
+        yield found["busiest"]["id"]
 
 
 def _values(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tidemill.home import Home
 from tidemill.objective import Objective
 from tidemill.segmentation.bundle import KIND
-from tidemill_pipelines.saying import say
+from tidemill_pipelines.saying import say, say_warnings
 
 if TYPE_CHECKING:
     from tidemill_pipelines.segmenting.choosing import Tried
@@ -26,10 +26,14 @@ def validate(
 ) -> dict[str, float]:
     """Raises NotReadyError with what is missing."""
     from tidemill.events import EventLog
+    from tidemill_pipelines.assessing.assess import require_sound
+    from tidemill_pipelines.assessing.kinds import of_segments
     from tidemill_pipelines.segmenting.readiness import check_segment_readiness
 
     with EventLog(home.events).connect() as con:
         readiness = check_segment_readiness(con, objective, instant)
+        asked = of_segments(con, objective, instant, readiness)
+        say_warnings(require_sound(con, objective, instant, asked))
     older = readiness.older
     plan = {
         "at": instant.isoformat(),

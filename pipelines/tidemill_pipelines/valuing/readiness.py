@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +12,7 @@ import numpy as np
 from tidemill.errors import NotReadyError
 from tidemill.objective import Objective
 from tidemill_features.instants import in_microseconds
-from tidemill_features.purchases import carries_values, count_purchases
+from tidemill_features.purchases import carries_values, count_purchases, fields_with_values
 from tidemill_features.sql import condition, known_at, reads_items
 from tidemill_pipelines.readiness import WindowCount, check_target_occurs, first_event
 from tidemill_pipelines.valuing.customers import value_of
@@ -19,6 +20,7 @@ from tidemill_pipelines.valuing.windows import ValueWindows, plan_value_windows
 
 _LEAST_TEST_BUYERS = 10
 """With fewer who bought again in the test window, no comparison means anything."""
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def check_value_readiness(
     if not carries_values(con, objective.target, block.value):
         raise NotReadyError(
             f"no '{block.event}' carries a number in `{block.value}`, so none is worth anything",
-            hint="name the property that does in `lifetime_value.value`, or import values",
+            hint=_named(fields_with_values(con, objective.target)),
         )
     windows = plan_value_windows(first, at, block.within, training.every, training.cutoffs)
     cutoffs = (*windows.train, windows.test)
@@ -100,11 +102,28 @@ def _check_counts(objective: Objective, counts: list[WindowCount]) -> None:
         raise NotReadyError(
             f"{found} customers bought again in {len(train)} training windows, and `training."
             f"minimum_positives` asks for {minimum}",
-            hint="a longer `within`, a longer `population.active_within` or older events give more",
+            hint=more_buyers(max(count.users for count in train), minimum),
         )
     if test.positives < _LEAST_TEST_BUYERS:
         raise NotReadyError(
             f"{test.positives} of {test.users} customers bought again in the test window from "
             f"{test.cutoff[:10]}, fewer than {_LEAST_TEST_BUYERS}: no model could be judged",
-            hint="a longer `within` or a longer `population.active_within` gives more",
+            hint=more_buyers(test.users, _LEAST_TEST_BUYERS),
         )
+
+
+def more_buyers(customers: int, needed: int) -> str:
+    """What gives more customers who buy again: of too few, more time makes no more."""
+    if customers < needed:
+        return (
+            f"{needed} take more customers than these {customers}: import older events, let "
+            "`population.active_within` reach further back, or wait for them"
+        )
+    return "a longer `within`, a longer `population.active_within` or older events give more"
+
+
+def _named(fields: Sequence[str]) -> str:
+    if not fields:
+        return "import purchases with values"
+    shown = ", ".join(f"`{field}`" for field in fields[:_SHOWN])
+    return f"name what holds one in `lifetime_value.value`: {shown}; or import values"

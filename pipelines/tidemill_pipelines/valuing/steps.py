@@ -15,7 +15,7 @@ from tidemill.home import Home
 from tidemill.lifetime_value.bundle import JUDGED_FILE, KIND
 from tidemill.objective import Objective
 from tidemill.objective.duration import format_duration
-from tidemill_pipelines.saying import say
+from tidemill_pipelines.saying import say, say_warnings
 
 if TYPE_CHECKING:
     from tidemill_pipelines.valuing.fitting import FittedValue, Material
@@ -29,10 +29,14 @@ def validate(
 ) -> dict[str, float]:
     """Raises NotReadyError with the number that falls short."""
     from tidemill.events import EventLog
+    from tidemill_pipelines.assessing.assess import require_sound
+    from tidemill_pipelines.assessing.kinds import of_value
     from tidemill_pipelines.valuing.readiness import check_value_readiness
 
     with EventLog(home.events).connect() as con:
         readiness = check_value_readiness(con, objective, instant)
+        asked = of_value(con, objective, instant, readiness)
+        say_warnings(require_sound(con, objective, instant, asked))
     windows = readiness.windows
     plan = {
         "at": instant.isoformat(),

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+from tidemill.errors import TidemillError
 
 
 @dataclass(frozen=True)
@@ -137,11 +140,9 @@ class Home:
     def lock(self, name: str, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
         """Hold the home-wide lock `name`; a second process calls `on_wait` and waits.
 
-        Released even by kill -9.
+        Released even by kill -9. Raises TidemillError when the home cannot be written.
         """
-        path = self.root / "locks" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as handle:
+        with self._opened(self.root / "locks" / f"{name}.lock") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -149,3 +150,13 @@ class Home:
                     on_wait()
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+    def _opened(self, lock: Path) -> IO[str]:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            return lock.open("a")
+        except OSError as error:
+            raise TidemillError(
+                f"{self.root} cannot be written: {error.strerror}",
+                hint="check that TIDEMILL_HOME is writable and its disk has room",
+            ) from error

@@ -94,6 +94,9 @@ OVERDUE = Aggregate(
     "{signal}: days since the last one over the mean gap",
     nan,
 )
+DAYS_EVER = Aggregate(
+    "days_ever", "MAX(days_ever)", "{signal}: days with at least one so far", 0.0, grows=True
+)
 DISTINCT_ITEMS = Aggregate(
     "distinct_items_56d",
     "MAX(distinct_items)",
@@ -114,6 +117,7 @@ EVENT_AGGREGATES = (
     OVERDUE,
     DISTINCT_ITEMS,
 )
+PURCHASE_AGGREGATES = (*EVENT_AGGREGATES, DAYS_EVER)
 BREAKDOWN_AGGREGATES = (
     *(_count(days) for days in (14, 28, 56, 112)),
     COUNT_EVER,

@@ -16,7 +16,12 @@ from pathlib import Path
 
 from tidemill.home import Home
 from tidemill.predictions import hash_features
-from tidemill_features.aggregates import BREAKDOWN_AGGREGATES, EVENT_AGGREGATES, Aggregate
+from tidemill_features.aggregates import (
+    BREAKDOWN_AGGREGATES,
+    EVENT_AGGREGATES,
+    PURCHASE_AGGREGATES,
+    Aggregate,
+)
 
 FEATURE_VIEW = "user_activity"
 ANY_EVENT = "any"
@@ -57,8 +62,9 @@ class Signal:
 
     @property
     def aggregates(self) -> tuple[Aggregate, ...]:
-        is_breakdown = bool(self.where) and self.value is None
-        return BREAKDOWN_AGGREGATES if is_breakdown else EVENT_AGGREGATES
+        if self.value is not None:
+            return PURCHASE_AGGREGATES
+        return BREAKDOWN_AGGREGATES if self.where else EVENT_AGGREGATES
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tidemill_features.aggregates import EVENT_AGGREGATES
+from tidemill_features.aggregates import PURCHASE_AGGREGATES
 from tidemill_features.catalog import Catalog
 from tidemill_features.sql import DAY_US, feature_query
 
@@ -88,7 +88,7 @@ def _scatter(
     long: pa.Table, catalog: Catalog, row_of: NDArray[np.intp], rows: int
 ) -> list[pa.Array]:
     signal_of = long.column("signal").to_numpy()
-    values = {a.name: long.column(a.name).to_numpy() for a in EVENT_AGGREGATES}
+    values = {a.name: long.column(a.name).to_numpy() for a in PURCHASE_AGGREGATES}
     members = [np.flatnonzero(signal_of == index) for index in range(len(catalog.signals))]
     columns = []
     for index, signal in enumerate(catalog.signals):

@@ -1,4 +1,4 @@
-"""Outcomes of customers: how often they bought within the horizon, and for how much."""
+"""Outcomes of customers: on how many days of the horizon they bought, and for how much."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tidemill.objective import Target
-from tidemill_features.sql import amount_of, condition, quoted, reads_items
+from tidemill_features.sql import DAY_US, amount_of, condition, quoted, reads_items
 
 _MOST_PROPERTIES = 50
 
@@ -22,6 +22,7 @@ class Purchases:
     """Of each user after a cutoff of their own."""
 
     counts: NDArray[np.float64]
+    """Days (24 hours each, from the cutoff on) with at least one."""
     values: NDArray[np.float64]
     """Sums; 0 where nothing was bought, or nothing carries a value."""
 
@@ -48,11 +49,12 @@ def count_purchases(
     found = con.execute(
         "WITH present AS (SELECT c.pair, c.cutoff_us, COALESCE(m.current_user_id, c.user_id) "
         "AS user_id FROM customers AS c LEFT JOIN merged_users AS m USING (user_id)) "
-        "SELECT pair, COUNT(*) AS bought, CAST(COALESCE(SUM(worth), 0) AS DOUBLE) AS worth "
+        "SELECT pair, COUNT(DISTINCT (epoch_us(p.timestamp) - cutoff_us) // $day) AS bought, "
+        "CAST(COALESCE(SUM(worth), 0) AS DOUBLE) AS worth "
         f"FROM {_purchases(target, amount)} JOIN present USING (user_id) "
         "WHERE epoch_us(p.timestamp) >= cutoff_us AND epoch_us(p.timestamp) < cutoff_us + $within "
         "GROUP BY pair",
-        {"within": target.within // timedelta(microseconds=1)},
+        {"within": target.within // timedelta(microseconds=1), "day": DAY_US},
     ).fetchnumpy()
     con.unregister("customers")
     counts, values = np.zeros(len(users)), np.zeros(len(users))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tidemill_features.aggregates import DISTINCT_ITEMS, EVENT_AGGREGATES
+from tidemill_features.aggregates import DAYS_EVER, DISTINCT_ITEMS, EVENT_AGGREGATES
 from tidemill_features.catalog import Catalog, Signal
 
 DAY_US = 86_400_000_000
@@ -65,10 +65,19 @@ items_seen AS (
     ON known_day < cutoff_day AND superseded_day >= cutoff_day
     AND cutoff_day - 1 - day < {_ITEM_WINDOW}
   GROUP BY user_id, cutoff_us, signal
+),
+days_bought AS (
+  SELECT user_id, cutoff_us, signal, COUNT(DISTINCT day) AS days_ever
+  FROM daily JOIN cutoff_days ON known_day < cutoff_day AND superseded_day >= cutoff_day
+  WHERE {_is_purchase(catalog.signals)}
+  GROUP BY user_id, cutoff_us, signal
 )
 SELECT aggregated.*,
-  CAST(COALESCE(distinct_items, 0) AS FLOAT) AS {DISTINCT_ITEMS.name}
-FROM aggregated LEFT JOIN items_seen USING (user_id, cutoff_us, signal)
+  CAST(COALESCE(distinct_items, 0) AS FLOAT) AS {DISTINCT_ITEMS.name},
+  CAST(COALESCE(days_ever, 0) AS FLOAT) AS {DAYS_EVER.name}
+FROM aggregated
+LEFT JOIN items_seen USING (user_id, cutoff_us, signal)
+LEFT JOIN days_bought USING (user_id, cutoff_us, signal)
 """.strip()
 
 
@@ -135,6 +144,11 @@ def _days(relation: str, day_starts_at_us: int) -> str:
 
 def _unnarrowed(signals: Sequence[Signal]) -> str:
     return ", ".join(str(index) for index, signal in enumerate(signals) if not signal.where)
+
+
+def _is_purchase(signals: Sequence[Signal]) -> str:
+    positions = [str(index) for index, signal in enumerate(signals) if signal.value is not None]
+    return f"signal IN ({', '.join(positions)})" if positions else "FALSE"
 
 
 def _any_item(keys: Sequence[str]) -> bool:

@@ -26,6 +26,13 @@ def test_purchases_after_the_cutoff_are_counted_and_summed(con_of, events_of, cu
     assert bought(con, cutoff - timedelta(days=20)) == ([2, 0], [5.0, 0.0])
 
 
+def test_what_is_bought_on_one_day_is_one_purchase(con_of, events_of, cutoff):
+    """Days are counted from the cutoff, as with features; what was spent is all of it."""
+    rows = [{"days_ago": ago, "value": 2.0} for ago in (19.9, 19.1, 18.9, 15.0)]
+    con = con_of(events_of(*rows))
+    assert bought(con, cutoff - timedelta(days=20)) == ([3, 0], [8.0, 0.0])
+
+
 def test_the_end_of_the_horizon_is_excluded_and_its_start_is_not(con_of, events_of, cutoff):
     """[cutoff, cutoff + within)."""
     con = con_of(events_of({"days_ago": 20.0, "value": 1.0}, {"days_ago": 10.0, "value": 7.0}))
@@ -37,7 +44,7 @@ def test_a_property_may_hold_what_a_purchase_is_worth(con_of, events_of, cutoff)
     texts = ('{"paid": 3.25}', '{"paid": "free"}', "{}")
     con = con_of(events_of(*({"days_ago": 5.0, "properties": text} for text in texts)))
     found = bought(con, cutoff - timedelta(days=9), "property.paid")
-    assert found == ([3, 0], [3.25, 0.0])
+    assert found == ([1, 0], [3.25, 0.0])
     assert carries_values(con, ORDERS, "property.paid")
     assert not carries_values(con, ORDERS, "value")
 
@@ -63,10 +70,13 @@ def test_a_signal_of_purchases_sums_what_it_names(con_of, events_of, cutoff):
     """With every aggregate, also where it is narrowed."""
     signal = Signal("order", {"property.kind": "web"}, "property.paid")
     text = '{"kind": "web", "paid": 3.5}'
-    con = con_of(events_of(*({"days_ago": ago, "properties": text} for ago in (3.0, 9.0))))
+    ago = (3.0, 8.9, 8.2)
+    con = con_of(events_of(*({"days_ago": each, "properties": text} for each in ago)))
     rows = compute_features(con, Catalog((Signal("order"), signal)), [cutoff])
-    assert rows[f"{signal.name}__value_ever"].to_pylist() == [7.0]
-    assert rows[f"{signal.name}__days_since_first"].to_pylist() == [pytest.approx(9.0)]
+    assert rows[f"{signal.name}__value_ever"].to_pylist() == [10.5]
+    assert rows[f"{signal.name}__count_ever"].to_pylist() == [3.0]
+    assert rows[f"{signal.name}__days_ever"].to_pylist() == [2.0]
+    assert rows[f"{signal.name}__days_since_first"].to_pylist() == [pytest.approx(8.9)]
     assert rows["order__value_ever"].to_pylist() == [0.0]
 
 

@@ -83,7 +83,7 @@ def test_the_bundle_says_that_its_scores_are_values(session, objective):
     metadata = read_metadata(session.get_modelmeta().custom_metadata_map, "bundle")
     assert metadata.value is not None
     assert metadata.value.judged_days == metadata.horizon_days == 28
-    assert metadata.population.feature == "order__days_since_last"
+    assert metadata.population.feature == "order__of_value__days_since_last"
     assert metadata.objective_hash == objective.hash
 
 
@@ -122,12 +122,13 @@ def test_who_is_gone_is_kept_where_processes_are_fitted(home, objective_of, cuto
 
 
 def test_outcomes_are_what_was_bought_within_the_window(trained, home, cutoff):
-    """Counts and sums of the test rows agree with the log."""
+    """Days and sums of the test rows agree with the log."""
     test = read_customers(trained / "dataset", TEST)
     start, end = cutoff - timedelta(days=56), cutoff - timedelta(days=28)
     with EventLog(home.events).connect() as con:
         found = con.execute(
-            "SELECT user_id, count(*), sum(value) FROM events WHERE name = 'order' "
+            "SELECT user_id, count(DISTINCT epoch_us(timestamp - $start) // 86400000000) AS days, "
+            "sum(value) FROM events WHERE name = 'order' "
             "AND timestamp >= $start AND timestamp < $end GROUP BY user_id",
             {"start": start, "end": end},
         ).fetchall()

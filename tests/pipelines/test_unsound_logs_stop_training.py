@@ -11,6 +11,7 @@ from tidemill_pipelines import steps
 
 OUTCOME = "propensity: {event: order, within: 14d}"
 VALUE = "lifetime_value: {event: order, within: 14d}"
+CHOICE = "recommendation: {event: order, within: 14d, items: {}}"
 
 
 @pytest.fixture
@@ -49,3 +50,17 @@ def test_purchases_that_are_worth_nothing_are_not_learnt(
             cutoff.isoformat(),
             str(tmp_path / "plan"),
         )
+
+
+@pytest.mark.parametrize("target", [OUTCOME, VALUE, CHOICE])
+def test_a_week_that_is_missing_is_said(
+    tmp_path, home_with, shop_events, objective_of, cutoff, target, capfd
+):
+    """It stops nothing, and somebody should look."""
+    events = shop_events(200, 150)
+    start, end = (cutoff - timedelta(days=days) for days in (75, 68))
+    is_kept = pc.or_(pc.less(events["timestamp"], start), pc.greater(events["timestamp"], end))
+    home = home_with(tmp_path, events.filter(is_kept))
+    text = objective_of(target).model_dump_json()
+    steps.validate(str(home.root), text, cutoff.isoformat(), str(tmp_path / "plan"))
+    assert "tidemill: warning: gaps: Next to nothing was kept in 1 period" in capfd.readouterr().out

@@ -55,9 +55,9 @@ def test_a_correction_is_bounded():
 
 
 def test_nothing_that_only_grows_is_read():
-    """Nor windows longer than the history, nor values of properties."""
+    """Nor windows longer than the history, values of properties, or the purchases once more."""
     names = ("any__count_28d", "any__count_112d", "any__count_ever", "any__overdue")
-    others = ("order__property_x__count_28d", "order__of_value__trend_28d")
+    others = ("order__property_x__count_28d", "order__trend_28d", "order__of_value__trend_28d")
     chosen = usable_columns((*names, *others), "order__of_value", history_days=60.0)
     assert [(*names, *others)[column] for column in chosen] == [
         "any__count_28d",

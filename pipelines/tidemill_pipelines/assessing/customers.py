@@ -50,7 +50,7 @@ def _overlap(windows: ValueWindows) -> str:
     step = min((b - a for a, b in pairwise(windows.train)), default=windows.judged)
     if step >= windows.judged:
         return ""
-    return f" (training windows begin {format_duration(step)} apart, so they overlap)"
+    return f" (training windows begin {step / _DAY:g}d apart, so they overlap)"
 
 
 def judge_customers(counts: Sequence[WindowCount], judged: timedelta) -> Finding:

@@ -69,7 +69,7 @@ def ask(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> A
     if objective.spec.lifetime_value is not None:
         return of_value(con, objective, at, check_value_readiness(con, objective, at))
     if objective.choice is not None:
-        return _of_choice(objective, check_choice_readiness(con, objective, at))
+        return of_choice(objective, check_choice_readiness(con, objective, at))
     if objective.spec.segmentation is not None:
         return of_segments(con, objective, at, check_segment_readiness(con, objective, at))
     readiness = check_readiness(con, objective, at)
@@ -106,7 +106,8 @@ def of_segments(
     return Asked(findings, None, None, None)
 
 
-def _of_choice(objective: Objective, readiness: ChoiceReadiness) -> Asked:
+def of_choice(objective: Objective, readiness: ChoiceReadiness) -> Asked:
+    """The same."""
     windows = readiness.windows
     findings = [judge_items_chosen(readiness), *judge_declared(readiness)]
     return Asked(findings, objective.target, Windows((windows.earlier,), windows.later), None)

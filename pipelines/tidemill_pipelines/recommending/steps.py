@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tidemill.home import Home
 from tidemill.objective import Objective
 from tidemill_pipelines.recommending.declared import choice_of
-from tidemill_pipelines.saying import say
+from tidemill_pipelines.saying import say, say_warnings
 
 if TYPE_CHECKING:
     from tidemill.recommendation.interests import InterestDefinition
@@ -29,10 +29,14 @@ def validate(
 ) -> dict[str, float]:
     """Raises NotReadyError with the number that falls short."""
     from tidemill.events import EventLog
+    from tidemill_pipelines.assessing.assess import require_sound
+    from tidemill_pipelines.assessing.kinds import of_choice
     from tidemill_pipelines.recommending.readiness import check_choice_readiness
 
     with EventLog(home.events).connect() as con:
         readiness = check_choice_readiness(con, objective, instant)
+        asked = of_choice(objective, readiness)
+        say_warnings(require_sound(con, objective, instant, asked))
     earlier, later = readiness.counts
     plan = {
         "at": instant.isoformat(),
@@ -41,8 +45,6 @@ def validate(
         "counts": [asdict(count) for count in readiness.counts],
     }
     readiness_path.write_text(json.dumps(plan, indent=1))
-    for note in readiness.notes:
-        say(f"note: {note}")
     say(
         f"ready: {readiness.items:,} items; models are chosen by {earlier.outcomes:,} outcomes of "
         f"{earlier.users:,} users from {earlier.cutoff[:10]}, and judged by {later.outcomes:,} of "

@@ -65,14 +65,16 @@ class Candidate:
 def choose(task: Task, train: Customers, gone: Customers) -> tuple[str, list[Candidate]]:
     """The recipe with the smallest deviance on the newest training windows, each predicted from
     those that had closed before and by processes that know no more; the default unless it is better
-    beyond doubt."""
-    held, predicted = _predictions(task, train, gone)
-    if held is None:
+    beyond doubt, and on two windows: how much windows differ, the users of one cannot tell."""
+    windows, predicted = _predictions(task, train, gone)
+    if not windows:
         return DEFAULT, []
+    held = np.concatenate(windows)
     deviances = {name: user_deviance(held, values) for name, values in predicted.items()}
     best = min(deviances, key=lambda name: deviances[name].mean())
     gain = deviances[DEFAULT] - deviances[best]
-    if gain.mean() <= _DOUBT * gain.std() / np.sqrt(len(gain)):
+    is_sure = gain.mean() > _DOUBT * gain.std() / np.sqrt(len(gain))
+    if len(windows) < REHEARSALS or not is_sure:
         best = DEFAULT
     found = [Candidate(name, measure(held, each).to_json()) for name, each in predicted.items()]
     return best, found
@@ -114,8 +116,8 @@ def _head(part: Part, signals: Signals, outcomes: Outcomes) -> Head:
 
 def _predictions(
     task: Task, train: Customers, gone: Customers
-) -> tuple[NDArray[np.float64] | None, dict[str, NDArray[np.float64]]]:
-    """Observed values of the held windows, and those that each recipe predicted."""
+) -> tuple[list[NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+    """Observed values of each held window, and those of all that each recipe predicted."""
     held: list[NDArray[np.float64]] = []
     predicted: dict[str, list[NDArray[np.float64]]] = {name: [] for name in RECIPES}
     for cutoff in np.unique(train.cutoffs)[::-1][:REHEARSALS]:
@@ -128,9 +130,7 @@ def _predictions(
         held.append(now.values)
         for name, values in _rehearsed(task, before, now, foundation).items():
             predicted[name].append(values)
-    if not held:
-        return None, {}
-    return np.concatenate(held), {name: np.concatenate(each) for name, each in predicted.items()}
+    return held, {name: np.concatenate(each) for name, each in predicted.items() if each}
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tidemill.bundle import PopulationRule
 from tidemill.objective import Objective
 from tidemill.objective.valuing import LifetimeValue
-from tidemill_features.aggregates import COUNT_EVER, DAYS_SINCE_FIRST, DAYS_SINCE_LAST, VALUE_EVER
+from tidemill_features.aggregates import DAYS_EVER, DAYS_SINCE_FIRST, DAYS_SINCE_LAST, VALUE_EVER
 from tidemill_features.catalog import Signal, feature_name
 
 
@@ -21,8 +21,7 @@ def value_of(objective: Objective) -> LifetimeValue:
 def purchase_signal(objective: Objective) -> Signal:
     """The purchases, each with what it is worth."""
     block = value_of(objective)
-    is_plain = not block.where and block.value == "value"
-    return Signal(block.event, block.where, None if is_plain else block.value)
+    return Signal(block.event, block.where, block.value)
 
 
 def customer_rule(objective: Objective) -> PopulationRule:
@@ -36,12 +35,12 @@ def customer_rule(objective: Objective) -> PopulationRule:
 class HistoryColumns:
     """Where a feature vector holds what purchase processes read."""
 
-    count: int
+    days: int
     value: int
     since_first: int
     since_last: int
 
     @classmethod
     def of(cls, signal: Signal, features: tuple[str, ...]) -> HistoryColumns:
-        names = (COUNT_EVER, VALUE_EVER, DAYS_SINCE_FIRST, DAYS_SINCE_LAST)
+        names = (DAYS_EVER, VALUE_EVER, DAYS_SINCE_FIRST, DAYS_SINCE_LAST)
         return cls(*(features.index(feature_name(signal, each.name)) for each in names))

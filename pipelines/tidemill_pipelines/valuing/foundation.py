@@ -32,16 +32,16 @@ class HistoryReader(nn.Module):
 
     def forward(self, features: Tensor) -> Histories:
         at = self._columns
-        count, value, first, since = (
+        days, value, first, since = (
             features[:, column].double()
-            for column in (at.count, at.value, at.since_first, at.since_last)
+            for column in (at.days, at.value, at.since_first, at.since_last)
         )
-        count = torch.where(torch.isnan(count), 1.0, torch.clamp(count, min=1.0))
+        days = torch.where(torch.isnan(days), 1.0, torch.clamp(days, min=1.0))
         value = torch.where(torch.isnan(value), 0.0, value)
         age = torch.where(torch.isnan(first), self._longest, torch.clamp(first, min=0.0))
         since = torch.where(torch.isnan(since), self._longest, torch.clamp(since, min=0.0))
-        last = torch.where(count > 1, torch.clamp(age - since, min=0.0), 0.0)
-        return Histories(count - 1, last, age, torch.clamp(value / count, min=0.0))
+        last = torch.where(days > 1, torch.clamp(age - since, min=0.0), 0.0)
+        return Histories(days - 1, last, age, torch.clamp(value / days, min=0.0))
 
 
 class Foundation(nn.Module):

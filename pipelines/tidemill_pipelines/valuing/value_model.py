@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tidemill_features.aggregates import EVENT_AGGREGATES
+from tidemill_features.aggregates import PURCHASE_AGGREGATES
 from tidemill_pipelines.models.preprocess import Preprocess
 from tidemill_pipelines.valuing.correction import Head, Signals
 from tidemill_pipelines.valuing.foundation import Foundation
@@ -18,21 +18,23 @@ from tidemill_pipelines.valuing.foundation import Foundation
 _TRIMMED = 0.005
 """Share of a feature's values on either side that count as what lies next to them."""
 _CLIP = 6.0
-_GROWING = tuple(each.name for each in EVENT_AGGREGATES if each.grows)
+_GROWING = tuple(each.name for each in PURCHASE_AGGREGATES if each.grows)
 
 
 def usable_columns(features: Sequence[str], signal: str, history_days: float) -> list[int]:
     """Features of whole events whose meaning does not change as the log grows.
 
     Those that only grow, or look back farther than the `history_days` at the first training cutoff
-    can tell, would be read outside the range they were learnt in.
+    can tell, would be read outside the range they were learnt in. The event of the purchases,
+    `signal`, is not told a second time.
     """
-    chosen = []
+    chosen, told = [], signal.rpartition("__")[0]
     for column, name in enumerate(features):
         of, _, aggregate = name.rpartition("__")
         window = re.search(r"_(\d+)d$", aggregate)
         is_settled = window is None or int(window[1]) <= history_days
-        if is_settled and aggregate not in _GROWING and ("__" not in of or of == signal):
+        is_whole = of == signal or ("__" not in of and of != told)
+        if is_settled and aggregate not in _GROWING and is_whole:
             chosen.append(column)
     return chosen
 

@@ -12,7 +12,8 @@ from tidemill.objective.where import Where
 
 
 class LifetimeValue(Block):
-    """How often a customer will buy within the horizon, and for how much in all.
+    """How often a customer will buy within the horizon, and for how much in all. What is bought on
+    one day is one purchase.
 
     Customers are users with the event; they are predicted for while the last one lies within
     `population.active_within`.

@@ -8,7 +8,11 @@ from torch import Tensor
 
 
 class Histories(NamedTuple):
-    """Float64 [n] each, times in days."""
+    """Float64 [n] each, times in days.
+
+    What is bought on one day is one purchase: no process has two at the same time, and whoever
+    split an order would seem to have come back at once and never again.
+    """
 
     repeats: Tensor
     """Purchases after the first."""

@@ -79,7 +79,7 @@ def ask(con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime) -> A
 def of_value(
     con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime, readiness: ValueReadiness
 ) -> Asked:
-    """What is asked of an objective that was counted already."""
+    """What customers are asked, who were counted already."""
     windows = readiness.windows
     findings = [
         judge_value_history(objective, first_event(con, at), at, windows),
@@ -93,7 +93,7 @@ def of_value(
 def of_segments(
     con: duckdb.DuckDBPyConnection, objective: Objective, at: datetime, readiness: SegmentReadiness
 ) -> Asked:
-    """The same."""
+    """What users to divide are asked, who were counted already."""
     why = "A division of few users, or one that is gone a while later, is chance."
     findings = [
         ok("users", f"There are {readiness.users:,} users to divide.", why, users=readiness.users)
@@ -107,7 +107,7 @@ def of_segments(
 
 
 def of_choice(objective: Objective, readiness: ChoiceReadiness) -> Asked:
-    """The same."""
+    """What items to choose from are asked, which were counted already."""
     windows = readiness.windows
     findings = [judge_items_chosen(readiness), *judge_declared(readiness)]
     return Asked(findings, objective.target, Windows((windows.earlier,), windows.later), None)

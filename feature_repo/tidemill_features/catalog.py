@@ -58,7 +58,7 @@ class Signal:
         if self.where:
             conditions = " and ".join(f"{k} = {v}" for k, v in sorted(self.where.items()))
             label += f" where {conditions}"
-        return label if self.value in (None, "value") else f"{label}, valued by {self.value}"
+        return label if self.value is None else f"{label}, valued by {self.value}"
 
     @property
     def aggregates(self) -> tuple[Aggregate, ...]:

@@ -71,26 +71,28 @@ def carries_values(con: duckdb.DuckDBPyConnection, target: Target, amount: str) 
 def fields_with_values(con: duckdb.DuckDBPyConnection, target: Target) -> list[str]:
     """What an `amount` could be: `value` and `property.<name>` of the target's events, if they hold
     a number other than 0; the one that does most often first."""
+    events = _events(target)
     keys = con.execute(
-        "SELECT DISTINCT unnest(json_keys(properties)) AS key FROM user_events "
-        "WHERE superseded_at IS NULL AND name = $name ORDER BY key LIMIT $most",
-        {"name": target.event, "most": _MOST_PROPERTIES},
+        f"SELECT key FROM (SELECT unnest(json_keys(e.properties)) AS key FROM {events}) AS named "
+        f"GROUP BY key ORDER BY COUNT(*) DESC, key LIMIT {_MOST_PROPERTIES}"
     ).fetchall()
     amounts = ["value", *(f"property.{key}" for (key,) in keys)]
-    held = {
-        amount: con.execute(
-            f"SELECT COUNT(*) FROM {_purchases(target, amount)} WHERE worth <> 0"
-        ).fetchall()[0][0]
-        for amount in amounts
-    }
+    counts = ", ".join(f"COUNT(*) FILTER ({amount_of(amount)} <> 0)" for amount in amounts)
+    (found,) = con.execute(f"SELECT {counts} FROM {events}").fetchall()
+    held = dict(zip(amounts, found, strict=True))
     return sorted((amount for amount in amounts if held[amount]), key=lambda each: -held[each])
 
 
 def _purchases(target: Target, amount: str) -> str:
-    """A relation `p` with the target's events, of those who are behind them."""
-    items = "LEFT JOIN items AS i USING (item_id) " if reads_items(target.where) else ""
+    """A relation `p` with what each of the target's events is worth."""
+    worth = f"{amount_of(amount)} AS worth"
+    return f"(SELECT e.user_id, e.timestamp, {worth} FROM {_events(target)}) AS p"
+
+
+def _events(target: Target) -> str:
+    """What comes behind FROM: the target's events `e`, of those who are behind them."""
+    items = " LEFT JOIN items AS i USING (item_id)" if reads_items(target.where) else ""
     return (
-        f"(SELECT e.user_id, e.timestamp, {amount_of(amount)} AS worth FROM user_events AS e "
-        f"{items}WHERE e.superseded_at IS NULL AND e.name = {quoted(target.event or '')} "
-        f"AND {condition(target.where)}) AS p"
+        f"user_events AS e{items} WHERE e.superseded_at IS NULL "
+        f"AND e.name = {quoted(target.event or '')} AND {condition(target.where)}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def grade_lift(evaluation: Evaluation) -> dict[str, float]:
 
 
 def indicators(test: Rows, catalog: Catalog) -> list[dict[str, Any]]:
-    """The features that go most with the outcome, one per signal: correlations, never causes.
+    """The features that go most with the outcome, one per event: correlations, never causes.
 
     `auc` above 0.5 means that higher values go with the outcome.
     """
@@ -97,9 +97,10 @@ def indicators(test: Rows, catalog: Catalog) -> list[dict[str, Any]]:
     seen: set[str] = set()
     best: list[dict[str, Any]] = []
     for auc, feature in found:
-        if feature.signal.name in seen or len(best) == _INDICATORS:
+        events = replace(feature.signal, value=None).name
+        if events in seen or len(best) == _INDICATORS:
             continue
-        seen.add(feature.signal.name)
+        seen.add(events)
         best.append({"feature": feature.name, "description": feature.description, "auc": auc})
     return best
 

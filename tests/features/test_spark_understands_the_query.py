@@ -15,6 +15,8 @@ CATALOG = Catalog(
         Signal("order"),
         Signal("order", {"item.brand": "O'Hare"}),
         Signal("visit", {"property.device type": "pho\\ne", "item.a": "b"}),
+        Signal("order", {}, "value"),
+        Signal("order", {"property.kind": "web"}, "property.paid"),
     )
 )
 SPARK_FUNCTIONS = {

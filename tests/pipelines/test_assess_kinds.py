@@ -192,8 +192,8 @@ def test_where_no_value_is_found_what_holds_one_is_named(
 def test_a_handful_of_customers_is_told_apart_from_a_short_window(
     assessed: Assessed, shop_events: Callable[..., pa.Table]
 ) -> None:
-    """No longer `within` makes more of twelve customers."""
-    found = _found(assessed(VALUE, shop_events(12, 150)))["refused"]
+    """No longer `within` makes more of a few customers."""
+    found = _found(assessed(VALUE, shop_events(6, 150)))["refused"]
     assert "customers bought again" in found.seen
     assert "wait for them" in found.do
 
@@ -213,3 +213,23 @@ def test_a_factor_that_is_the_same_for_everybody_blocks(
     found = _found(assessed(f"segmentation: {{factors: [{alike}, {{name: all}}]}}", worth))
     assert found["factors"].level == "blocking"
     assert found["factors"].seen == f"Factor 'spent' is {price or 0:g} for all of 282 users."
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"),
+    [("weeks", "Factor 'left' is 0 for all of"), ("recency", "Factor 'left' is known for none of")],
+)
+def test_a_factor_of_those_who_left_blocks(
+    measure: str, said: str, assessed: Assessed, shop_events: Callable[..., pa.Table]
+) -> None:
+    """Only who is not divided any more has the event, so all who are are alike."""
+    events = shop_events(300, 400).sort_by("timestamp")
+    users = np.asarray(events.column("user_id").to_pylist())
+    days = (np.arange(len(users)) / len(users) * 400).astype(int)
+    old = (days < 150) & (users < "u2")
+    kept = events.filter(pa.array(old | (users >= "u2")))
+    names = ["left" if user < "u2" else "visit" for user in kept.column("user_id").to_pylist()]
+    target = f"segmentation: {{factors: [{{name: left, event: left, measure: {measure}}}]}}"
+    found = _found(assessed(target, _with(kept, "name", pa.array(names))))["factors"]
+    assert found.level == "blocking"
+    assert found.seen.startswith(said)

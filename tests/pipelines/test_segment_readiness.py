@@ -5,6 +5,9 @@ from datetime import timedelta
 import pytest
 
 from tidemill.errors import NotReadyError
+from tidemill.objective.segmenting import Factor, Segmentation
+from tidemill_features.catalog import Catalog
+from tidemill_pipelines.segmenting.factors import factor_columns, factor_signals
 from tidemill_pipelines.segmenting.readiness import check_segment_readiness
 
 SPEC = "segmentation: {factors: [{name: visits, event: visit}, {name: orders, event: order}]}"
@@ -53,3 +56,20 @@ def test_too_few_users_are_refused(con_of, shop_events, cutoff, objective_of):
     """With both numbers."""
     with pytest.raises(NotReadyError, match="users have been active .* at least 100"):
         check_segment_readiness(con_of(shop_events(60, 100)), objective_of(SPEC), cutoff)
+
+
+@pytest.mark.parametrize("where", [{}, {"property.kind": "web"}])
+@pytest.mark.parametrize(
+    ("measure", "within"),
+    [
+        *(("count", within) for within in (None, "14d", "28d", "56d", "112d")),
+        *(("value", within) for within in (None, "28d", "112d")),
+        *(("recency", None), ("weeks", None)),
+    ],
+)
+def test_every_factor_is_among_the_features(measure, within, where):
+    """Whatever may be declared, also of some events only."""
+    factor = Factor(name="it", event="order", measure=measure, within=within, where=where)
+    declared = Segmentation(factors=[factor])
+    (column,) = factor_columns(declared)
+    assert {column.feature, column.count} <= set(Catalog(tuple(factor_signals(declared))).names)

@@ -12,6 +12,8 @@ from tidemill_pipelines import steps
 OUTCOME = "propensity: {event: order, within: 14d}"
 VALUE = "lifetime_value: {event: order, within: 14d}"
 CHOICE = "recommendation: {event: order, within: 14d, items: {}}"
+OFFER = "next_best_offer: {event: order, within: 14d, items: {}, count: 3}"
+SEGMENTS = "segmentation: {factors: [{name: visits}, {name: orders, event: order}]}"
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def test_purchases_that_are_worth_nothing_are_not_learnt(
         )
 
 
-@pytest.mark.parametrize("target", [OUTCOME, VALUE, CHOICE])
+@pytest.mark.parametrize("target", [OUTCOME, VALUE, CHOICE, OFFER, SEGMENTS])
 def test_a_week_that_is_missing_is_said(
     tmp_path, home_with, shop_events, objective_of, cutoff, target, capfd
 ):

@@ -174,7 +174,7 @@ def test_processes_alone_are_taken_where_what_was_learned_does_not_hold(
     task = Task(columns, "order__of_value", 30.0, seed=0)
     recipe, candidates = choose(task, train, train.take(np.zeros(0, dtype=np.intp)))
     assert recipe == chosen
-    assert [each.name for each in candidates] == list(RECIPES)
+    assert [each.name for each in candidates] == (list(RECIPES) if cutoffs == 4 else [])
 
 
 def test_notes_tell_of_every_candidate_and_process(trained):

@@ -53,7 +53,9 @@ def features_of(columns: Sequence[FactorColumn]) -> tuple[str, ...]:
 
 
 def _signal(factor: Factor) -> Signal:
-    return Signal(factor.event, factor.where)
+    # What breakdowns sum reaches back so many days; what purchases sum, all the way.
+    is_all = factor.measure == "value" and factor.within is None and bool(factor.where)
+    return Signal(factor.event, factor.where, "value" if is_all else None)
 
 
 def _aggregate(factor: Factor) -> str:

@@ -41,8 +41,6 @@ def validate(
         "test": instant.isoformat(),
     }
     readiness_path.write_text(json.dumps(plan, indent=1))
-    if older is None:
-        say(f"note: {readiness.note}")
     again = "" if older is None else f", and again among those of {older:%Y-%m-%d}"
     say(f"ready: segments are looked for among {readiness.users:,} active users{again}")
     return {"users": readiness.users}

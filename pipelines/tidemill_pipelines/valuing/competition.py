@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +38,7 @@ RECIPES: dict[str, tuple[Part, ...]] = {
     "processes, corrected and learned": (PROCESS, Part(True, 0.1), Part(False, 0.03)),
 }
 DEFAULT = "processes, corrected and learned"
-"""Between what needs no outcomes and what learns from them alone: taken where nothing can be
+"""Between what needs no outcomes and what learns from them alone: taken where too little can be
 compared, and where the processes alone are not clearly better."""
 
 
@@ -65,16 +65,16 @@ class Candidate:
 def choose(task: Task, train: Customers, gone: Customers) -> tuple[str, list[Candidate]]:
     """The recipe with the smallest deviance on the newest training windows, each predicted from
     those that had closed before and by processes that know no more; the default unless it is better
-    beyond doubt, and on two windows: how much windows differ, the users of one cannot tell."""
-    windows, predicted = _predictions(task, train, gone)
-    if not windows:
+    beyond doubt. Without two such windows too: how much windows differ, the users of one cannot
+    tell."""
+    cutoffs = _rehearsed_cutoffs(task, train)
+    if len(cutoffs) < REHEARSALS:
         return DEFAULT, []
-    held = np.concatenate(windows)
+    held, predicted = _predictions(task, train, gone, cutoffs)
     deviances = {name: user_deviance(held, values) for name, values in predicted.items()}
     best = min(deviances, key=lambda name: deviances[name].mean())
     gain = deviances[DEFAULT] - deviances[best]
-    is_sure = gain.mean() > _DOUBT * gain.std() / np.sqrt(len(gain))
-    if len(windows) < REHEARSALS or not is_sure:
+    if gain.mean() <= _DOUBT * gain.std() / np.sqrt(len(gain)):
         best = DEFAULT
     found = [Candidate(name, measure(held, each).to_json()) for name, each in predicted.items()]
     return best, found
@@ -114,23 +114,35 @@ def _head(part: Part, signals: Signals, outcomes: Outcomes) -> Head:
     return fit_head(signals, outcomes, is_offset=part.is_offset, penalty=part.penalty)
 
 
+def _closed_before(task: Task, train: Customers, cutoff: int) -> Customers:
+    return train.take(train.cutoffs + task.days * _DAY_US <= cutoff)
+
+
+def _rehearsed_cutoffs(task: Task, train: Customers) -> list[int]:
+    """Of the newest windows, if there is something to learn before and to be judged on."""
+    newest = np.unique(train.cutoffs)[::-1][:REHEARSALS].tolist()
+    worth = ((_closed_before(task, train, at), train.take(train.cutoffs == at)) for at in newest)
+    return [
+        at
+        for at, (before, now) in zip(newest, worth, strict=True)
+        if before.values.sum() > 0 and now.values.sum() > 0
+    ]
+
+
 def _predictions(
-    task: Task, train: Customers, gone: Customers
-) -> tuple[list[NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
-    """Observed values of each held window, and those of all that each recipe predicted."""
+    task: Task, train: Customers, gone: Customers, cutoffs: Sequence[int]
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Observed values of the windows at `cutoffs`, and those that each recipe predicted."""
     held: list[NDArray[np.float64]] = []
     predicted: dict[str, list[NDArray[np.float64]]] = {name: [] for name in RECIPES}
-    for cutoff in np.unique(train.cutoffs)[::-1][:REHEARSALS]:
-        now = train.take(train.cutoffs == cutoff)
-        before = train.take(train.cutoffs + task.days * _DAY_US <= cutoff)
-        if not (before.values.sum() > 0 and now.values.sum() > 0):
-            continue
+    for cutoff in cutoffs:
+        now, before = train.take(train.cutoffs == cutoff), _closed_before(task, train, cutoff)
         everybody, now = with_gone(now, gone), _sampled(now, task.seed)
         foundation = fit_foundation(everybody.vectors, task.columns, task.seed)
         held.append(now.values)
         for name, values in _rehearsed(task, before, now, foundation).items():
             predicted[name].append(values)
-    return held, {name: np.concatenate(each) for name, each in predicted.items() if each}
+    return np.concatenate(held), {name: np.concatenate(each) for name, each in predicted.items()}
 
 
 @torch.no_grad()

@@ -102,7 +102,7 @@ def _check_counts(objective: Objective, counts: list[WindowCount]) -> None:
         raise NotReadyError(
             f"{found} customers bought again in {len(train)} training windows, and `training."
             f"minimum_positives` asks for {minimum}",
-            hint=more_buyers(max(count.users for count in train), minimum),
+            hint=more_buyers(sum(count.users for count in train), minimum),
         )
     if test.positives < _LEAST_TEST_BUYERS:
         raise NotReadyError(

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from tidemill.home import Home
 from tidemill.lifetime_value.bundle import JUDGED_FILE, KIND
 from tidemill.objective import Objective
-from tidemill.objective.duration import format_duration
 from tidemill_pipelines.saying import say, say_warnings
 
 if TYPE_CHECKING:
@@ -47,11 +46,6 @@ def validate(
     }
     readiness_path.write_text(json.dumps(plan, indent=1))
     *train, test = readiness.counts
-    if windows.judged < objective.target.within:
-        say(
-            f"note: the log is too short to judge {format_duration(objective.target.within)}; "
-            f"models are judged over {format_duration(windows.judged)}"
-        )
     say(
         f"ready: {len(train)} training windows, in which {sum(c.positives for c in train):,} of "
         f"{sum(c.users for c in train):,} customers bought again; test window from "

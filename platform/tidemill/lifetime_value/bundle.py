@@ -2,7 +2,7 @@
 
 Outputs, float32 [batch] each, over the horizon:
     score       expected value
-    purchases   expected number of purchases
+    purchases   expected number of purchases, those of a day as one
     lower       value that the user stays below with half of what `coverage` leaves out
     upper       value that the user stays above with the other half
 Beside it lies the same model as of its test cutoff, which has seen no later outcome; it has one

@@ -114,18 +114,18 @@ def _head(part: Part, signals: Signals, outcomes: Outcomes) -> Head:
     return fit_head(signals, outcomes, is_offset=part.is_offset, penalty=part.penalty)
 
 
-def _closed_before(task: Task, train: Customers, cutoff: int) -> Customers:
-    return train.take(train.cutoffs + task.days * _DAY_US <= cutoff)
+def _closed_before(task: Task, train: Customers, cutoff: int) -> NDArray[np.bool_]:
+    """Rows whose outcomes were known at `cutoff`."""
+    return np.asarray(train.cutoffs + task.days * _DAY_US <= cutoff)
 
 
 def _rehearsed_cutoffs(task: Task, train: Customers) -> list[int]:
     """Of the newest windows, if there is something to learn before and to be judged on."""
-    newest = np.unique(train.cutoffs)[::-1][:REHEARSALS].tolist()
-    worth = ((_closed_before(task, train, at), train.take(train.cutoffs == at)) for at in newest)
     return [
-        at
-        for at, (before, now) in zip(newest, worth, strict=True)
-        if before.values.sum() > 0 and now.values.sum() > 0
+        cutoff
+        for cutoff in np.unique(train.cutoffs)[::-1][:REHEARSALS].tolist()
+        if train.values[_closed_before(task, train, cutoff)].sum() > 0
+        and train.values[train.cutoffs == cutoff].sum() > 0
     ]
 
 
@@ -136,7 +136,8 @@ def _predictions(
     held: list[NDArray[np.float64]] = []
     predicted: dict[str, list[NDArray[np.float64]]] = {name: [] for name in RECIPES}
     for cutoff in cutoffs:
-        now, before = train.take(train.cutoffs == cutoff), _closed_before(task, train, cutoff)
+        now = train.take(train.cutoffs == cutoff)
+        before = train.take(_closed_before(task, train, cutoff))
         everybody, now = with_gone(now, gone), _sampled(now, task.seed)
         foundation = fit_foundation(everybody.vectors, task.columns, task.seed)
         held.append(now.values)
